@@ -1,0 +1,276 @@
+// Fetches a Node of the pinned version from the npm registry into Rouse's cache, verified.
+// Plain JavaScript for any Node >= 20: this is what runs before the pinned Node is there.
+import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { Readable, Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { createGunzip } from "node:zlib";
+import { parse as parseIni } from "ini";
+import { unpackTar } from "modern-tar/fs";
+import { integrityStream } from "ssri";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { version, targets } = JSON.parse(readFileSync(join(here, "node-bases.json"), "utf8"));
+const run = promisify(execFile);
+
+export class FetchError extends Error {
+  constructor(problem, options) {
+    super(problem.what, options);
+    this.problem = problem;
+  }
+}
+
+export function cacheFolder() {
+  const { ROUSE_CACHE, XDG_CACHE_HOME, HOME } = process.env;
+  return ROUSE_CACHE || join(XDG_CACHE_HOME || join(HOME || homedir(), ".cache"), "rouse");
+}
+
+export function cachedNode(target, cache = cacheFolder()) {
+  const folder = baseFolder(target, cache);
+  try {
+    const { sha256 } = JSON.parse(readFileSync(join(folder, "base.json"), "utf8"));
+    return { node: join(folder, "node"), license: join(folder, "LICENSE"), version, sha256 };
+  } catch {
+    return undefined;
+  }
+}
+
+export async function fetchNode(target, { cache = cacheFolder(), onProgress = () => {} } = {}) {
+  const cached = cachedNode(target, cache);
+  if (cached) return cached;
+  const folder = baseFolder(target, cache);
+  const partial = `${folder}.partial-${process.pid}`;
+  try {
+    makeFolder(partial);
+    await download(target, partial, onProgress);
+    const sha256 = await digest(join(partial, "node"));
+    await proveItStarts(target, join(partial, "node"));
+    writeFileSync(join(partial, "base.json"), JSON.stringify({ version, target, sha256 }));
+    moveIntoPlace(partial, folder);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+  return cachedNode(target, cache);
+}
+
+export function progressLine(target) {
+  const name = `Node ${version} for ${target}`;
+  const live = process.stderr.isTTY === true;
+  const megabytes = (bytes) => (bytes / 1e6).toFixed(1);
+  let shown = 0;
+  if (!live) process.stderr.write(`rouse: fetching ${name} (once)\n`);
+  return {
+    onProgress(received, total) {
+      if (!live || Date.now() - shown < 80) return;
+      shown = Date.now();
+      const of = total ? ` of ${megabytes(total)}` : "";
+      process.stderr.write(`\r\x1b[Krouse: fetching ${name} (once): ${megabytes(received)}${of} MB`);
+    },
+    end() {
+      if (live) process.stderr.write(`\r\x1b[Krouse: fetched ${name}\n`);
+    },
+  };
+}
+
+// --- internal ---
+
+function baseFolder(target, cache) {
+  return join(cache, "node", `v${version}`, target);
+}
+
+function makeFolder(folder) {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new FetchError(
+      {
+        code: "cache-not-writable",
+        what: `Rouse's cache cannot be written: ${error.message}`,
+        mend: "make it writable, or name another folder in ROUSE_CACHE",
+      },
+      { cause: error },
+    );
+  }
+}
+
+async function download(target, folder, onProgress) {
+  const { package: name, integrity } = targets[target];
+  const registry = await readRegistry();
+  const url = `${registry.url}${name}/-/${name}-${version}.tgz`;
+  const response = await request(url, registry, target);
+  const total = Number(response.headers.get("content-length")) || undefined;
+  let received = 0;
+  const counted = new Transform({
+    transform(chunk, _encoding, done) {
+      received += chunk.length;
+      onProgress(received, total);
+      done(null, chunk);
+    },
+  });
+  const wanted = new Map([
+    ["package/bin/node", "node"],
+    ["package/LICENSE", "LICENSE"],
+  ]);
+  try {
+    await pipeline(
+      Readable.fromWeb(response.body),
+      counted,
+      integrityStream({ integrity }),
+      createGunzip(),
+      unpackTar(folder, {
+        filter: (header) => wanted.has(header.name),
+        map: (header) => ({ ...header, name: wanted.get(header.name), mtime: new Date() }),
+      }),
+    );
+  } catch (error) {
+    throw new FetchError(downloadProblem(error, target, url), { cause: error });
+  }
+  if (!existsSync(join(folder, "node"))) {
+    throw new FetchError({
+      code: "base-incomplete",
+      what: `${name} ${version} holds no bin/node`,
+      mend: checkRegistry,
+    });
+  }
+}
+
+const checkRegistry = "check the registry with `npm config get registry`, then run the same command again";
+
+async function request(url, registry, target) {
+  const headers = registry.token ? { authorization: `Bearer ${registry.token}` } : {};
+  let response;
+  try {
+    response = await fetch(url, { headers });
+  } catch (error) {
+    throw new FetchError(downloadProblem(error.cause ?? error, target, url), { cause: error });
+  }
+  if (!response.ok) {
+    throw new FetchError(downloadProblem(new Error(`the registry answered ${response.status}`), target, url));
+  }
+  return response;
+}
+
+function downloadProblem(error, target, url) {
+  const name = `Node ${version} for ${target}`;
+  // A broken archive breaks gunzip or tar before the digest is complete: all three say the same of the file.
+  if (error.code === "EINTEGRITY" || /^Z_|tar/i.test(`${error.code} ${error.message}`)) {
+    return {
+      code: "base-integrity",
+      what: `${name} from ${url} is not the file that this release of Rouse pins (its sha512 differs); it was thrown away`,
+      mend: `a registry or proxy changed it, or the download broke: ${checkRegistry}`,
+    };
+  }
+  if (error.code === "ENOSPC") {
+    return {
+      code: "disk-full",
+      what: `the disk is full: ${name} needs 210 MB in the cache`,
+      mend: "free some, or name another folder in ROUSE_CACHE",
+    };
+  }
+  return {
+    code: "base-download",
+    what: `${name} could not be fetched from ${url}: ${error.message || error.code}`,
+    mend: checkRegistry,
+  };
+}
+
+/** The registry as npm itself would choose it here, and its token where an .npmrc has one. */
+async function readRegistry() {
+  const url = process.env.npm_config_registry || (await askNpm());
+  const withSlash = url.endsWith("/") ? url : `${url}/`;
+  return { url: withSlash, token: readToken(withSlash) };
+}
+
+async function askNpm() {
+  try {
+    const { stdout } = await run("npm", ["config", "get", "registry"]);
+    return stdout.trim();
+  } catch (error) {
+    throw new FetchError(
+      {
+        code: "no-registry",
+        what: "npm did not say which registry to fetch Node from",
+        mend: "put npm on PATH, or set npm_config_registry to the registry's URL",
+      },
+      { cause: error },
+    );
+  }
+}
+
+function readToken(url) {
+  const key = `${url.replace(/^https?:/, "")}:_authToken`;
+  const files = [".npmrc", process.env.npm_config_userconfig || join(homedir(), ".npmrc")];
+  for (const file of files.filter(existsSync)) {
+    const token = parseIni(readFileSync(file, "utf8"))[key];
+    if (token) return token.replace(/\$\{(\w+)\}/g, (_, name) => process.env[name] ?? "");
+  }
+  return undefined;
+}
+
+async function digest(file) {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(file), hash);
+  return hash.digest("hex");
+}
+
+/** Only the host's own Node can be started; a missing system library shows here, with its name, and not at some later time. */
+async function proveItStarts(target, node) {
+  if (target !== `${process.platform}-${process.arch}`) return;
+  try {
+    await run(node, ["--version"]);
+  } catch (error) {
+    const reason = (error.stderr || error.message).trim();
+    const library = /(lib\w+\.so[.\d]*): cannot open/.exec(reason)?.[1];
+    throw new FetchError(
+      {
+        code: "base-does-not-start",
+        what: `Node ${version} does not start on this machine: ${reason}`,
+        mend: library?.startsWith("libatomic")
+          ? "install libatomic: `apt-get install libatomic1` or `dnf install libatomic`"
+          : "Rouse needs a Linux with glibc 2.28 or later, or macOS 13 or later",
+      },
+      { cause: error },
+    );
+  }
+}
+
+/** Another process may have filled the cache meanwhile; what it wrote is as good as ours. */
+function moveIntoPlace(partial, folder) {
+  try {
+    renameSync(partial, folder);
+  } catch (error) {
+    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+    if (existsSync(join(folder, "base.json"))) return;
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(partial, folder);
+  }
+}
+
+async function main(target) {
+  const progress = progressLine(target);
+  try {
+    await fetchNode(target, progress);
+    progress.end();
+  } catch (error) {
+    if (!(error instanceof FetchError)) throw error;
+    const { what, mend } = error.problem;
+    process.stderr.write(`${process.stderr.isTTY ? "\r\x1b[K" : ""}rouse: ${what}\n  mend: ${mend}\n`);
+    process.exitCode = 1;
+  }
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) await main(process.argv[2]);

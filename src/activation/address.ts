@@ -1,0 +1,56 @@
+/**
+ * Addresses as people write them, in the definition and in `activate({ fallback })` alike.
+ * This file goes into the user's server: no dependency, nothing but parsing.
+ */
+import { isIPv4, isIPv6 } from "node:net";
+
+/** Where a socket listens. `host` undefined: every address, IPv4 and IPv6. IPv6 hosts stand without brackets. Port 0: any free one. */
+export type Address =
+  | { readonly type: "tcp"; readonly host: string | undefined; readonly port: number }
+  | { readonly type: "udp"; readonly host: string | undefined; readonly port: number }
+  | { readonly type: "unix"; readonly path: string };
+
+/**
+ * Reads `8080`, `"8080"`, `"127.0.0.1:8080"`, `"[::1]:8080"`, each with an optional `tcp:` or `udp:` in front, and `"unix:/path"`.
+ * @throws {SyntaxError} whose message says what is wrong and what would be right
+ */
+export function parseAddress(input: string | number): Address {
+  const text = String(input);
+  const [, scheme = "tcp", rest = ""] = /^(?:(tcp|udp|unix):)?(.*)$/s.exec(text)!;
+  if (scheme === "unix") return parseUnix(rest);
+  const [, bracketed, plain, port = ""] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?([^:]*)$/s.exec(rest) ?? [];
+  const host = bracketed ?? plain;
+  if (bracketed !== undefined && !isIPv6(bracketed)) throw new SyntaxError(`"${bracketed}" is no IPv6 address`);
+  if (plain !== undefined && !isIPv4(plain)) {
+    throw new SyntaxError(`"${plain}" is no IPv4 address: write PORT, "127.0.0.1:PORT", "[::1]:PORT" or "unix:/PATH"`);
+  }
+  return { type: scheme as "tcp" | "udp", host, port: parsePort(port, text) };
+}
+
+/** The inverse of parseAddress, with the scheme always written except for TCP. */
+export function formatAddress(address: Address): string {
+  if (address.type === "unix") return `unix:${address.path}`;
+  const scheme = address.type === "tcp" ? "" : "udp:";
+  if (address.host === undefined) return `${scheme}${address.port}`;
+  return `${scheme}${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+}
+
+// --- internal ---
+
+function parsePort(digits: string, whole: string): number {
+  if (!/^\d+$/.test(digits)) {
+    throw new SyntaxError(`"${whole}" is no address: write PORT, "127.0.0.1:PORT", "[::1]:PORT" or "unix:/PATH"`);
+  }
+  const port = Number(digits);
+  if (port > 65535) throw new SyntaxError(`port ${digits} is out of range: ports go from 1 to 65535`);
+  return port;
+}
+
+/** sun_path holds 108 bytes with its terminating NUL (unix(7)). */
+function parseUnix(path: string): Address {
+  if (path === "") throw new SyntaxError('a unix address needs a path, for example "unix:/run/app.sock"');
+  if (path.includes("\0")) throw new SyntaxError("a unix path may not contain a NUL character");
+  const bytes = new TextEncoder().encode(path).length;
+  if (bytes > 107) throw new SyntaxError(`the unix path is ${bytes} bytes long; 107 is the most that the kernel takes`);
+  return { type: "unix", path };
+}

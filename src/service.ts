@@ -1,0 +1,72 @@
+/**
+ * A service as plain data: everything that the definition said, validated, with every default filled in.
+ * The platform rooms (systemd/, launchd/, packaging/) read this and nothing else of the definition.
+ */
+export interface Service {
+  /** The service: its units, its user-visible program. */
+  readonly name: string;
+  /** As in package.json (semver), for example "1.2.3-beta.1". */
+  readonly version: string;
+  readonly description: string;
+  /** An SPDX expression, for example "MIT". */
+  readonly license: string;
+  readonly author: Author;
+  readonly homepage: string | undefined;
+  /** The archive's name where a package format shows it. */
+  readonly packageName: string;
+  /** Absolute path of the folder that holds the definition. */
+  readonly root: string;
+  /** Absolute path of the TypeScript or JavaScript file that starts the server. */
+  readonly entry: string;
+  readonly args: readonly string[];
+  /** In the order of the definition. */
+  readonly sockets: readonly ServiceSocket[];
+  readonly start: "on-demand" | "boot";
+  readonly permissions: Permissions;
+  readonly directories: Directories;
+  readonly environment: Readonly<Record<string, string>>;
+  /** Seconds between the stop signal and the kill. */
+  readonly stopTimeout: number;
+  readonly targets: readonly Target[];
+  readonly packages: readonly PackageFormat[];
+  readonly systemd: { readonly minimumVersion: number };
+}
+
+export interface Author {
+  readonly name: string;
+  readonly email: string | undefined;
+}
+
+/** One named socket. Every address of it carries the same name to the program. */
+export interface ServiceSocket {
+  readonly name: string;
+  readonly listen: readonly Address[];
+  readonly backlog: number | undefined;
+  readonly noDelay: boolean;
+  readonly freeBind: boolean | undefined;
+  /** Octal, for example "0660". Only for unix sockets. */
+  readonly mode: string | undefined;
+  /** Only for unix sockets. */
+  readonly group: string | undefined;
+}
+
+export interface Permissions {
+  /** "none": only the passed sockets. "outbound": may also connect out and resolve names. */
+  readonly network: "none" | "outbound";
+}
+
+/** Which directories of its own the service gets. */
+export interface Directories {
+  readonly state: boolean;
+  readonly cache: boolean;
+  readonly logs: boolean;
+  readonly configuration: boolean;
+}
+
+/** An operating system and architecture that an executable is made for. */
+export type Target = "linux-x64" | "linux-arm64" | "darwin-x64" | "darwin-arm64";
+export type PackageFormat = "deb" | "rpm" | "pkg";
+
+export type { Address } from "./activation/address.ts";
+
+import type { Address } from "./activation/address.ts";
