@@ -1,0 +1,69 @@
+import { readFileSync } from "node:fs";
+import {
+  findNodeAtLocation,
+  getNodeValue,
+  type Node,
+  type ParseError,
+  parseTree,
+  printParseErrorCode,
+} from "jsonc-parser";
+import { type Place, RouseError } from "../problem.ts";
+
+/** A JSON file that knows where each of its values stands. */
+export interface JsonFile {
+  readonly file: string;
+  readonly value: unknown;
+  /** The place of the value at `path`, or of the nearest one around it. */
+  place(path: readonly string[]): Place;
+}
+
+/**
+ * Reads strict JSON.
+ * @throws {RouseError} "not-json" with line and column of the first fault
+ */
+export function readJsonFile(file: string): JsonFile {
+  const text = readFileSync(file, "utf8").replace(/^\uFEFF/, "");
+  const errors: ParseError[] = [];
+  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
+  const first = errors[0];
+  if (first || !root) {
+    const fault = first ? sentence(printParseErrorCode(first.error)) : "it is empty";
+    throw new RouseError({
+      code: "not-json",
+      what: `this file is no JSON: ${fault}`,
+      where: { file, ...positionOf(text, first?.offset ?? 0) },
+    });
+  }
+  return {
+    file,
+    value: getNodeValue(root),
+    place: (path) => ({ file, ...positionOf(text, nearest(root, path).offset) }),
+  };
+}
+
+/** Line and column from 1, and the line itself. */
+export function positionOf(text: string, offset: number): { line: number; column: number; source: string } {
+  const before = text.slice(0, offset).split("\n");
+  const source = text.split("\n")[before.length - 1] ?? "";
+  return { line: before.length, column: before.at(-1)!.length + 1, source: source.trimEnd() };
+}
+
+// --- internal ---
+
+function nearest(root: Node, path: readonly string[]): Node {
+  for (let length = path.length; length > 0; length--) {
+    const node = findNodeAtLocation(root, path.slice(0, length).map(asSegment));
+    // The key, not its value: that is where the reader looks.
+    if (node) return node.parent?.type === "property" ? node.parent : node;
+  }
+  return root;
+}
+
+const asSegment = (step: string): string | number => (/^\d+$/.test(step) ? Number(step) : step);
+
+/** "CommaExpected" -> "comma expected". */
+function sentence(code: string): string {
+  return code
+    .replace(/([a-z])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`)
+    .toLowerCase();
+}

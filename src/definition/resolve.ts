@@ -1,0 +1,152 @@
+import { existsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+import { cwd } from "node:process";
+import type { Problem } from "../problem.ts";
+import type { Service } from "../service.ts";
+import type { Definition } from "./definition.ts";
+import { type Manifest, readAuthor } from "./manifest.ts";
+import { resolveSockets } from "./sockets.ts";
+
+/**
+ * Fills in the defaults and judges what takes more than one key.
+ * @param definition one that has passed the schema and not-yet
+ * @param root the folder that its paths are relative to
+ */
+export function resolveService(
+  definition: Definition,
+  manifest: Manifest,
+  root: string,
+): { service: Service; problems: Problem[] } {
+  const { permissions = {}, directories = {}, systemd = {} } = definition;
+  const { sockets, problems } = resolveSockets(definition.sockets ?? {});
+  const name = definition.name ?? manifest.name?.replace(/^@[^/]*\//, "") ?? "";
+  const entry = resolve(root, definition.entry ?? "");
+  const service: Service = {
+    name,
+    version: definition.version ?? manifest.version ?? "",
+    description: definition.description ?? manifest.description ?? `The ${name} service`,
+    license: definition.license ?? manifest.license ?? "UNLICENSED",
+    author: readAuthor(definition.author) ?? manifest.author ?? { name: `${name} developers`, email: undefined },
+    homepage: definition.homepage ?? manifest.homepage,
+    packageName: definition.package?.name ?? archiveName(definition, manifest),
+    root,
+    entry,
+    args: definition.args ?? [],
+    sockets,
+    start: definition.start ?? "on-demand",
+    permissions: { network: permissions.network ?? "none" },
+    directories: {
+      state: directories.state ?? false,
+      cache: directories.cache ?? false,
+      logs: directories.logs ?? false,
+      configuration: directories.configuration ?? false,
+    },
+    environment: definition.environment ?? {},
+    stopTimeout: seconds(definition.stopTimeout ?? "20s"),
+    targets: definition.targets ?? ["linux-x64"],
+    packages: definition.packages ?? ["deb"],
+    systemd: { minimumVersion: systemd.minimumVersion ?? 252 },
+  };
+  return {
+    service,
+    problems: [
+      ...problems,
+      ...nameProblems(definition, service),
+      ...versionProblems(service),
+      ...entryProblems(definition, entry),
+      ...startProblems(service),
+    ],
+  };
+}
+
+// --- internal ---
+
+/** Where package.json's scoped name is the only name given, the scope stays visible: a distribution may own the bare name. */
+function archiveName(definition: Definition, manifest: Manifest): string {
+  const scoped = definition.name === undefined && /^@([^/]+)\/(.+)$/.exec(manifest.name ?? "");
+  return scoped ? `${scoped[1]}-${scoped[2]}` : (definition.name ?? manifest.name ?? "");
+}
+
+/** systemd.exec(5), DynamicUser=: a static user of that name is used instead of a new one. These are Debian's (base-passwd). */
+const systemUsers = new Set(
+  "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody messagebus sshd".split(
+    " ",
+  ),
+);
+
+function nameProblems(definition: Definition, { name }: Service): Problem[] {
+  const problem = (what: string, mend: string): Problem[] => [
+    { code: "invalid-name", what, where: { key: "name" }, mend },
+  ];
+  if (name === "") return problem("the service has no name", "set name in the definition or in package.json");
+  // One from the definition has passed the schema's rule; one from package.json has not.
+  if (definition.name === undefined && !/^[a-z][a-z0-9_-]{0,30}$/.test(name)) {
+    return problem(
+      `package.json's name gives "${name}", which cannot name units and a user`,
+      "set name in the definition: a lower-case letter, then lower-case letters, digits, - or _, at most 31 characters",
+    );
+  }
+  if (systemUsers.has(name)) {
+    return problem(
+      `"${name}" is a system user; the service would run as that user instead of one of its own`,
+      "choose another name",
+    );
+  }
+  if (name.startsWith("systemd-"))
+    return problem("names that start with systemd- are systemd's own", "choose another name");
+  return [];
+}
+
+function versionProblems({ version }: Service): Problem[] {
+  if (version !== "") return [];
+  return [
+    {
+      code: "no-version",
+      what: "the service has no version",
+      where: { key: "version" },
+      mend: "set version in the definition or in package.json",
+    },
+  ];
+}
+
+function entryProblems(definition: Definition, entry: string): Problem[] {
+  const where = { key: "entry" };
+  if (definition.entry === undefined) {
+    return [
+      {
+        code: "no-entry",
+        what: "the definition names no entry",
+        where,
+        mend: 'set entry to the file that starts the server, for example "src/server.ts"',
+      },
+    ];
+  }
+  if (existsSync(entry) && statSync(entry).isFile()) return [];
+  return [
+    {
+      code: "no-entry",
+      what: `there is no file ${entry}`,
+      where,
+      mend: `entry is relative to the definition, not to ${cwd()}`,
+    },
+  ];
+}
+
+function startProblems({ sockets, start }: Service): Problem[] {
+  if (sockets.length > 0 || start === "boot") return [];
+  return [
+    {
+      code: "never-starts",
+      what: "the service has no socket and does not start at boot, so nothing would ever start it",
+      where: { key: "sockets" },
+      mend: 'give it a socket, for example sockets: { http: 80 }, or start: "boot"',
+    },
+  ];
+}
+
+const secondsPer = { ms: 0.001, s: 1, m: 60, h: 3600 };
+
+function seconds(duration: string): number {
+  const [, amount, unit] = /^([\d.]+)(ms|s|m|h)$/.exec(duration)!;
+  return Number(amount) * secondsPer[unit as keyof typeof secondsPer];
+}
