@@ -1,0 +1,51 @@
+/**
+ * Runs before the user's program, inside the executable. Bundled on its own and put in front of the program's text.
+ * Stack traces name the user's TypeScript lines: Node's own source-map support does nothing in a single executable.
+ */
+import { SourceMap, type SourceMapPayload } from "node:module";
+import { getAsset, isSea } from "node:sea";
+
+if (isSea()) {
+  if (process.env["ROUSE_SMOKE_RUN"] !== undefined) endSmokeRun();
+  Error.prepareStackTrace = describe;
+}
+
+// --- internal ---
+
+let map: SourceMap | undefined;
+
+/** `rouse build` runs what it has built this far: the image loads, Node finds the program in it, and compiles it. */
+function endSmokeRun(): never {
+  process.stdout.write(`rouse-smoke-run ${process.version}\n`);
+  process.exit(0);
+}
+
+function describe(error: Error, frames: NodeJS.CallSite[]): string {
+  let title: string;
+  try {
+    title = String(error);
+  } catch {
+    title = "Error";
+  }
+  return [title, ...frames.map((frame) => `    at ${describeFrame(frame)}`)].join("\n");
+}
+
+/** V8's own words, with the place exchanged where the frame lies in the bundle. */
+function describeFrame(frame: NodeJS.CallSite): string {
+  const text = String(frame);
+  const [file, line, column] = [frame.getFileName(), frame.getLineNumber(), frame.getColumnNumber()];
+  if (file === null || line === null || column === null || file.startsWith("node:")) return text;
+  const place = findOriginal(line, column);
+  return place === undefined ? text : text.replace(`${file}:${line}:${column}`, place);
+}
+
+function findOriginal(line: number, column: number): string | undefined {
+  try {
+    // Parsed at the first error only: a large program's map takes tens of milliseconds.
+    map ??= new SourceMap(JSON.parse(getAsset("main.js.map", "utf8")) as SourceMapPayload);
+    const entry = map.findOrigin(line, column);
+    return "fileName" in entry ? `${entry.fileName}:${entry.lineNumber}:${entry.columnNumber}` : undefined;
+  } catch {
+    return undefined; // A trace without its map is better than an error about an error.
+  }
+}

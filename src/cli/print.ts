@@ -1,0 +1,42 @@
+import { relative } from "node:path";
+import { styleText } from "node:util";
+import type { Place, Problem } from "../problem.ts";
+
+/** A problem as a person reads it: what and where, the line at fault, and how to mend it. */
+export function describeProblem({ what, where, mend }: Problem): string {
+  const lines = [`${color("red", "rouse:")} ${what}`];
+  const place = where && describePlace(where);
+  if (place) lines.push(`  at:   ${place}`);
+  if (where?.source && where.column)
+    lines.push(`        ${where.source}`, `        ${" ".repeat(where.column - 1)}${color("red", "^")}`);
+  if (mend) lines.push(`  mend: ${mend}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** Columns as wide as their widest cell, two blanks between them. */
+export function table(head: readonly string[], rows: readonly string[][], { right = [] as number[] } = {}): string {
+  const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, column) => (right.includes(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
+      .join("  ")
+      .trimEnd();
+  return `${[color("bold", line(head), process.stdout), ...rows.map(line)].join("\n")}\n`;
+}
+
+/** Coloured where the stream is a terminal and NO_COLOR is not set. */
+export function color(
+  format: "red" | "dim" | "bold",
+  text: string,
+  stream: NodeJS.WriteStream = process.stderr,
+): string {
+  return styleText(format, text, { stream });
+}
+
+// --- internal ---
+
+function describePlace({ file, line, column, key }: Place): string {
+  const shown = file && (relative(process.cwd(), file).startsWith("../..") ? file : relative(process.cwd(), file));
+  const position = [shown, line, column].filter((part) => part !== undefined).join(":");
+  return [position, key && `"${key}"`].filter(Boolean).join(", ");
+}

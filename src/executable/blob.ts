@@ -1,0 +1,43 @@
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import type { Bundle } from "../bundle.ts";
+
+/**
+ * The single-executable blob of a bundle, made by the Node that runs now: it must be of the base's version.
+ * The code cache holds machine-independent bytecode of the program as V8 compiled it, but V8 takes it only on the
+ * platform and with the flags that it was made with.
+ */
+export async function makeBlob(bundle: Bundle, codeCache: boolean): Promise<Buffer> {
+  const folder = mkdtempSync(join(tmpdir(), "rouse-blob-"));
+  try {
+    // Names relative to the folder: they end up in the blob, and must not change from build to build.
+    writeFileSync(join(folder, "main.js"), bundle.code);
+    writeFileSync(join(folder, "main.js.map"), bundle.map);
+    writeFileSync(join(folder, "sea.json"), JSON.stringify(seaConfig(codeCache)));
+    await promisify(execFile)(process.execPath, ["--experimental-sea-config", "sea.json"], { cwd: folder });
+    return readFileSync(join(folder, "main.blob"));
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+// --- internal ---
+
+/** Node ignores unknown keys in silence: these are the ones that Node 26 documents (doc/api/single-executable-applications.md). */
+function seaConfig(useCodeCache: boolean) {
+  return {
+    main: "main.js",
+    output: "main.blob",
+    disableExperimentalSEAWarning: true,
+    useSnapshot: false,
+    useCodeCache,
+    // node:ffi, by which the runtime speaks to systemd, would print a warning at every start.
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+    // NODE_OPTIONS has no say in a service, and --inspect or --version belong to the program.
+    execArgvExtension: "none",
+    assets: { "main.js.map": "main.js.map" },
+  };
+}

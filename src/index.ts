@@ -1,0 +1,7 @@
+/** What a server imports from "rouse". It reaches node: and the activation files, nothing else. */
+export { type ActivateOptions, activate } from "./activation/activate.ts";
+export type { Activation, Source } from "./activation/activation.ts";
+export type { Address } from "./activation/address.ts";
+export type { AddressInput, Fallback } from "./activation/bind.ts";
+export { ActivationError, type ActivationErrorCode } from "./activation/error.ts";
+export type { ListenOptions, PassedSocket } from "./activation/passed-socket.ts";

@@ -1,0 +1,91 @@
+import { createHash } from "node:crypto";
+import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { RouseError } from "./problem.ts";
+
+/**
+ * Makes a file whole or not at all: `make` writes to a temporary name in the same folder, which then takes the final name.
+ * @throws {RouseError} "output-not-writable" or "disk-full"; what stood under the final name is still there then
+ */
+export async function writeWhole(path: string, make: (temporary: string) => void | Promise<void>): Promise<void> {
+  const temporary = join(dirname(path), `${partialPrefix}${process.pid}-${basename(path)}`);
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    unfinished.add(temporary);
+    await make(temporary);
+    renameSync(temporary, path);
+  } catch (error) {
+    throw asProblem(error, path);
+  } finally {
+    rmSync(temporary, { force: true });
+    unfinished.delete(temporary);
+  }
+}
+
+/** Removes what an interrupted process leaves: to be called when it exits. */
+export function removeUnfinished(): void {
+  for (const path of unfinished) rmSync(path, { force: true });
+}
+
+/** Removes what killed builds left in a folder: the temporary files of processes that are no more. */
+export function removeAbandoned(folder: string): void {
+  for (const name of listFolder(folder)) {
+    const pid = name.startsWith(partialPrefix) && Number.parseInt(name.slice(partialPrefix.length), 10);
+    if (pid && !isAlive(pid)) rmSync(join(folder, name), { force: true });
+  }
+}
+
+/** Size and SHA-256 of a file. */
+export async function measure(path: string): Promise<{ bytes: number; sha256: string }> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  return { bytes: statSync(path).size, sha256: hash.digest("hex") };
+}
+
+// --- internal ---
+
+const partialPrefix = ".rouse-partial-";
+const unfinished = new Set<string>();
+
+function listFolder(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // It does not exist yet.
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+function asProblem(error: unknown, path: string): unknown {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new RouseError(
+      {
+        code: "disk-full",
+        what: `the disk is full: ${path} was not written, and nothing of it is left`,
+        mend: "free some, or name another folder with --out",
+      },
+      { cause: error },
+    );
+  }
+  if (["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "EISDIR"].includes(code ?? "")) {
+    return new RouseError(
+      {
+        code: "output-not-writable",
+        what: `${path} cannot be written: ${message}`,
+        mend: "make the folder writable, or name another one with --out",
+      },
+      { cause: error },
+    );
+  }
+  return error;
+}

@@ -1,0 +1,89 @@
+import type { Service } from "../src/service.ts";
+import { environmentAssignment, execArgument, execPath, plainText } from "./escape.ts";
+import { environmentFilePath, serviceUnitName, socketUnitName } from "./names.ts";
+import { sandbox } from "./sandbox.ts";
+import { type Directive, section, type Unit } from "./unit.ts";
+
+/** What the units must know of the program beyond its definition. */
+export interface Program {
+  /** Absolute path where it is installed. */
+  readonly path: string;
+  /** It tells systemd when it is ready (sd_notify(3)). */
+  readonly notifies: boolean;
+}
+
+/** The .service unit (systemd.service(5)), sandboxed. */
+export function serviceUnit(service: Service, program: Program): Unit {
+  const sockets = service.sockets.map((socket) => socketUnitName(service, socket)).join(" ") || undefined;
+  return {
+    name: serviceUnitName(service),
+    kind: "service",
+    entries: [
+      ...section("Unit", [
+        ["Description", plainText(service.description)],
+        ["Documentation", service.homepage && plainText(service.homepage)],
+        // Requires= with several sockets: one that cannot bind would take the others down with it.
+        [service.sockets.length > 1 ? "Wants" : "Requires", sockets],
+        ["After", sockets],
+        ["After", service.permissions.network === "outbound" ? "network-online.target" : undefined],
+        ["Wants", service.permissions.network === "outbound" ? "network-online.target" : undefined],
+        // Without it the sixth crash in ten seconds fails the socket too, and the port closes.
+        ["StartLimitIntervalSec", "0"],
+      ]),
+      ...section("Service", [
+        ...process(service, program),
+        ...restart(service),
+        ...directories(service),
+        ...sandbox(program.path, service.permissions),
+      ]),
+      ...section("Install", [
+        ["WantedBy", service.start === "boot" ? "multi-user.target" : undefined],
+        ["Also", sockets],
+      ]),
+    ],
+  };
+}
+
+// --- internal ---
+
+function process(service: Service, program: Program): Directive[] {
+  const environment = { NODE_ENV: "production", ...service.environment };
+  return [
+    ["Type", program.notifies ? "notify" : "exec"],
+    ["ExecStart", [execPath(program.path), ...service.args.map(execArgument)].join(" ")],
+    ...Object.entries(environment).map(
+      ([name, value]): Directive => ["Environment", environmentAssignment(name, value)],
+    ),
+    // After Environment=, so that the administrator has the last word. Never quoted: systemd would skip it in silence.
+    ["EnvironmentFile", `-${environmentFilePath(service)}`],
+  ];
+}
+
+function restart({ stopTimeout }: Service): Directive[] {
+  return [
+    ["Restart", "on-failure"],
+    ["RestartSec", "1"],
+    // The two belong together: each without the other has no effect.
+    ["RestartSteps", "5", 254],
+    ["RestartMaxDelaySec", "30", 254],
+    ["TimeoutStopSec", `${Number((stopTimeout * 1000).toFixed(0))}ms`],
+    // SIGTERM to the main process only; it tells its own children.
+    ["KillMode", "mixed"],
+  ];
+}
+
+function directories({ name, directories: { state, cache, logs, configuration } }: Service): Directive[] {
+  const pair = (wanted: boolean, directive: string): Directive[] =>
+    wanted
+      ? [
+          [directive, name],
+          [`${directive}Mode`, "0700"],
+        ]
+      : [];
+  return [
+    ...pair(state, "StateDirectory"),
+    ...pair(cache, "CacheDirectory"),
+    ...pair(logs, "LogsDirectory"),
+    ...(configuration ? ([["ConfigurationDirectory", name]] satisfies Directive[]) : []),
+  ];
+}
