@@ -27,7 +27,7 @@ export interface PackageRequest {
   readonly units: readonly PackageUnit[];
   /** What the executable needs from the system. */
   readonly libraries: readonly LibraryNeed[];
-  /** Licence texts of what is inside beside the service itself. */
+  /** Licence texts of what is inside, and of the service itself where it has one: that one carries the service's name as its title. */
   readonly licenses: readonly { readonly title: string; readonly text: string }[];
 }
 
@@ -38,7 +38,7 @@ export interface PackageFile {
   readonly mode: number;
   readonly content:
     | { readonly kind: "file"; readonly source: string }
-    | { readonly kind: "text"; readonly text: string }
+    | { readonly kind: "text"; readonly text: string | Uint8Array }
     | { readonly kind: "link"; readonly target: string };
   /** The administrator's to edit: upgrades keep the edits. */
   readonly conffile: boolean;

@@ -1,0 +1,119 @@
+#!/bin/sh
+# postinst of @PACKAGE@, made by Rouse.
+# Called when the files are in place, or when an upgrade or a removal is called off (deb-postinst(5)).
+set -e
+set -f
+
+# Lists of names, separated by spaces.
+enabled='@ENABLED@'
+sockets='@SOCKETS@'
+services='@SERVICES@'
+boot='@BOOT@'
+sysusers='@SYSUSERS@'
+tmpfiles='@TMPFILES@'
+# Left by the preinst of an upgrade: the .socket files of the version that still runs.
+record='/run/@PACKAGE@.upgrade'
+
+# The first time, units get the state that the presets say; later they keep the one that the administrator gave them.
+enable() {
+    for unit in $enabled; do
+        deb-systemd-helper unmask "$unit" >/dev/null || true
+        if deb-systemd-helper --quiet was-enabled "$unit"; then
+            deb-systemd-helper enable "$unit" >/dev/null || true
+        else
+            deb-systemd-helper update-state "$unit" >/dev/null || true
+        fi
+    done
+}
+
+# Units that this version no longer has would leave their links behind.
+forget_removed() {
+    for unit in $(removed); do
+        deb-systemd-helper purge "$unit" >/dev/null || true
+    done
+}
+
+# A unit that fails to start is the administrator's to see, not a reason to leave the package half configured.
+invoke() {
+    if [ $# -gt 1 ]; then
+        deb-systemd-invoke "$@" || true
+    fi
+}
+
+# The settings of a socket: the lines of its [Socket] sections without comments.
+settings() {
+    sed -e '/^[[:space:]]*[#;]/d' -e '/^[[:space:]]*$/d' "$1" | sed -n '/^\[Socket\]/,/^\[/{
+        /^\[/!p
+    }'
+}
+
+removed() {
+    for file in $(find "$record" -name '*.socket' 2>/dev/null | sort); do
+        unit=${file##*/}
+        case " $sockets " in
+            *" $unit "*) ;;
+            *) echo "$unit" ;;
+        esac
+    done
+}
+
+# Sockets whose settings only a new start can apply. An administrator's own file in /etc is the same before and after.
+changed() {
+    for unit in $sockets; do
+        if [ ! -f "$record/$unit" ] || [ -f "/etc/systemd/system/$unit" ]; then
+            continue
+        fi
+        if [ "$(settings "$record/$unit")" != "$(settings "/usr/lib/systemd/system/$unit")" ]; then
+            echo "$unit"
+        fi
+    done
+}
+
+# Sockets that stay keep their queues while the service starts anew, so that no connection is lost. Those that went or changed are
+# stopped before it and come up with it: systemd refuses to start a socket under a running service, but starts those that the service
+# wants in the moment between its old and its new process.
+# shellcheck disable=SC2046,SC2086 # lists
+upgrade() {
+    was_active=''
+    for unit in $boot; do
+        if systemctl --quiet is-active "$unit"; then
+            was_active="$was_active $unit"
+        fi
+    done
+    invoke stop $(removed) $(changed)
+    invoke try-restart $services
+    invoke start $sockets
+    # A service that stops with its socket (Requires=) has gone down with one that changed.
+    if [ -n "$(changed)" ]; then
+        invoke start $was_active
+    fi
+}
+
+case "$1" in
+    configure | abort-upgrade | abort-deconfigure | abort-remove)
+        # shellcheck disable=SC2086 # lists
+        if [ -n "$sysusers" ]; then
+            systemd-sysusers $sysusers
+        fi
+        # shellcheck disable=SC2086 # lists
+        if [ -n "$tmpfiles" ]; then
+            systemd-tmpfiles --create $tmpfiles || true
+        fi
+        enable
+        if [ -d /run/systemd/system ]; then
+            systemctl --system daemon-reload >/dev/null || true
+            if [ -d "$record" ]; then
+                upgrade
+            else
+                # shellcheck disable=SC2086 # lists
+                invoke start $sockets $boot
+            fi
+        fi
+        forget_removed
+        rm -rf "$record"
+        ;;
+    *)
+        echo "postinst called with unknown argument '$1'" >&2
+        exit 1
+        ;;
+esac
