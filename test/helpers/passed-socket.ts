@@ -1,0 +1,102 @@
+/** Sockets to hand over, and programs that are started with them: what systemd does, in a test. Needs node:ffi (bin/pinned-node). */
+import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { dlopen } from "node:ffi";
+import { closeSync } from "node:fs";
+
+/** A socket that this process holds and never accepts from, as systemd does. */
+export interface HeldSocket {
+  readonly fd: number;
+  /** Of a TCP or UDP socket. */
+  readonly port: number;
+  close(): void;
+}
+
+export interface HeldSocketOptions {
+  /** Default: 127.0.0.1 and a port that the kernel chooses; "::1" for IPv6. */
+  readonly host?: "127.0.0.1" | "::1";
+  /** A unix socket instead. */
+  readonly path?: string;
+  readonly type?: "stream" | "datagram";
+  /** 0: does not listen. */
+  readonly backlog?: number;
+}
+
+/** Opens a listening socket. */
+export function holdSocket(options: HeldSocketOptions = {}): HeldSocket {
+  const { host = "127.0.0.1", path, type = "stream", backlog = 128 } = options;
+  const address = path === undefined ? inetAddress(host) : unixAddress(path);
+  const fd = c.socket(address[0]!, (type === "stream" ? 1 : 2) | SOCK_CLOEXEC, 0);
+  if (fd < 0) throw new Error("socket(2) failed");
+  if (c.bind(fd, address, address.length) !== 0) throw new Error(`bind(2) to ${path ?? host} failed`);
+  if (type === "stream" && backlog > 0 && c.listen(fd, backlog) !== 0) throw new Error("listen(2) failed");
+  const name = new Uint8Array(128);
+  c.getsockname(fd, name, new Uint32Array([name.length]));
+  return { fd, port: path === undefined ? name[2]! * 256 + name[3]! : 0, close: () => closeSync(fd) };
+}
+
+/** Receives one datagram, or nothing: undefined. Never waits. */
+export function receiveDatagram(socket: { readonly fd: number }): string | undefined {
+  const bytes = new Uint8Array(4096);
+  const length = Number(c.recv(socket.fd, bytes, BigInt(bytes.length), MSG_DONTWAIT));
+  return length < 0 ? undefined : new TextDecoder().decode(bytes.subarray(0, length));
+}
+
+export interface ActivatedOptions extends Omit<SpawnOptions, "stdio"> {
+  /** By name, in the order in which they are passed. */
+  readonly sockets: Readonly<Record<string, { readonly fd: number } | readonly { readonly fd: number }[]>>;
+  /** Leaves LISTEN_PID away, as `systemfd --no-pid` does. */
+  readonly withoutPid?: boolean;
+}
+
+/**
+ * Starts a program with sockets by LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES; stdout and stderr are pipes. A variable of
+ * `options.env` replaces what would be set (undefined: is not set at all).
+ */
+export function spawnActivated(command: string, args: readonly string[], options: ActivatedOptions): ChildProcess {
+  const { sockets, withoutPid = false, ...rest } = options;
+  const passed = Object.entries(sockets).flatMap(([name, list]) => [list].flat().map(({ fd }) => ({ name, fd })));
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    LISTEN_FDS: String(passed.length),
+    LISTEN_FDNAMES: passed.map(({ name }) => name).join(":"),
+    ...options.env,
+  };
+  // exec keeps the process id, so that $$ is the program's.
+  const script = withoutPid || env.LISTEN_PID ? 'exec "$0" "$@"' : 'LISTEN_PID=$$ exec "$0" "$@"';
+  const stdio: SpawnOptions["stdio"] = ["ignore", "pipe", "pipe", ...passed.map(({ fd }) => fd)];
+  return spawn("/bin/sh", ["-c", script, command, ...args], { ...rest, env, stdio });
+}
+
+// --- internal ---
+
+const AF_UNIX = 1;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_CLOEXEC = 0o2000000;
+const MSG_DONTWAIT = 0x40;
+
+const { functions: c } = dlopen(null, {
+  socket: { arguments: ["i32", "i32", "i32"], return: "i32" },
+  bind: { arguments: ["i32", "pointer", "u32"], return: "i32" },
+  listen: { arguments: ["i32", "i32"], return: "i32" },
+  getsockname: { arguments: ["i32", "pointer", "pointer"], return: "i32" },
+  recv: { arguments: ["i32", "pointer", "u64", "i32"], return: "i64" },
+});
+
+function inetAddress(host: "127.0.0.1" | "::1"): Uint8Array {
+  const bytes = new Uint8Array(host === "::1" ? 28 : 16);
+  // sa_family in the byte order of x64 and arm64.
+  bytes[0] = host === "::1" ? AF_INET6 : AF_INET;
+  if (host === "::1") bytes[23] = 1;
+  else bytes.set([127, 0, 0, 1], 4);
+  return bytes;
+}
+
+function unixAddress(path: string): Uint8Array {
+  const name = new TextEncoder().encode(path);
+  if (path.startsWith("@")) name[0] = 0;
+  const bytes = new Uint8Array(2 + name.length);
+  bytes[0] = AF_UNIX;
+  bytes.set(name, 2);
+  return bytes;
+}
