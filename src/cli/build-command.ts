@@ -20,9 +20,13 @@ export function buildCommand(): Command {
   return new Command("build")
     .description("make the executable, the systemd units and the packages of a service")
     .argument("[dir]", "the folder that holds the definition", ".")
-    .addOption(new Option("--target <target...>", "only these targets").argParser(collect(["linux-x64"], "target")))
     .addOption(
-      new Option("--package <format...>", "only these package formats").argParser(collect(["deb"], "package format")),
+      new Option("--target <target>", "only this target; may be repeated").argParser(collect(["linux-x64"], "target")),
+    )
+    .addOption(
+      new Option("--package <format>", "only this package format; may be repeated").argParser(
+        collect(["deb"], "package format"),
+      ),
     )
     .option("--out <dir>", "where to put what is made (default: out, beside the definition)")
     .option("--json", "print one JSON document about what was made")

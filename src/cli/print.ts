@@ -14,7 +14,11 @@ export function describeProblem({ what, where, mend }: Problem): string {
 }
 
 /** Columns as wide as their widest cell, two blanks between them. */
-export function table(head: readonly string[], rows: readonly string[][], { right = [] as number[] } = {}): string {
+export function table(
+  head: readonly string[],
+  rows: readonly string[][],
+  { right = [] }: { right?: readonly number[] } = {},
+): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
   const line = (cells: readonly string[]): string =>
     cells

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { findSourceMap, setSourceMapsSupport } from "node:module";
-import { dirname, join, relative } from "node:path";
+import { setSourceMapsSupport } from "node:module";
+import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { esbuildProblems } from "../esbuild-problems.ts";
@@ -28,7 +28,7 @@ export async function importConfig(file: string): Promise<unknown> {
     }
     return value;
   } catch (error) {
-    throw error instanceof RouseError ? error : new RouseError(thrownProblem(error, file, module), { cause: error });
+    throw error instanceof RouseError ? error : new RouseError(thrownProblem(error, file), { cause: error });
   } finally {
     remove();
   }
@@ -52,7 +52,7 @@ async function bundleConfig(file: string): Promise<string> {
       target: "node26",
       packages: "external",
       sourcemap: "inline",
-      outdir: dirname(file),
+      outdir: moduleFolder(file), // The map's sources are relative to it.
       alias: { "rouse/config": ownConfigModule },
       define: {
         "import.meta.url": JSON.stringify(pathToFileURL(file).href),
@@ -67,9 +67,11 @@ async function bundleConfig(file: string): Promise<string> {
   }
 }
 
+const moduleFolder = (file: string): string => join(dirname(file), "node_modules", ".rouse");
+
 /** Below node_modules, so that the packages which the definition imports are found, and no watcher or git sees it. */
 function writeBeside(file: string, code: string): { module: string; remove: () => void } {
-  const folder = join(dirname(file), "node_modules", ".rouse");
+  const folder = moduleFolder(file);
   const module = join(folder, `config-${randomBytes(6).toString("hex")}.mjs`);
   try {
     mkdirSync(folder, { recursive: true });
@@ -100,7 +102,7 @@ function writeBeside(file: string, code: string): { module: string; remove: () =
   };
 }
 
-function thrownProblem(error: unknown, file: string, module: string) {
+function thrownProblem(error: unknown, file: string) {
   const missing = /Cannot find package '([^']+)'/.exec(String((error as Error)?.message))?.[1];
   if (missing) {
     return {
@@ -111,22 +113,14 @@ function thrownProblem(error: unknown, file: string, module: string) {
     };
   }
   const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return { code: "config-throws", what: `the definition throws: ${message}`, where: throwPlace(error, file, module) };
+  return { code: "config-throws", what: `the definition throws: ${message}`, where: throwPlace(error, file) };
 }
 
 /** The first frame that lies in the definition's own files, read through the source map. */
-function throwPlace(error: unknown, file: string, module: string): Place {
+function throwPlace(error: unknown, file: string): Place {
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const frame = stack.split("\n").find((line) => line.includes(dirname(file)) && !line.includes("node_modules"));
-  const direct = /\(?((?:file:\/\/)?\/[^():]+):(\d+):(\d+)\)?$/.exec(frame ?? "");
-  if (direct) {
-    const path = direct[1]!.startsWith("file:") ? fileURLToPath(direct[1]!) : direct[1]!;
-    return { file: path, line: Number(direct[2]), column: Number(direct[3]) };
-  }
-  const bundled = new RegExp(`${relative("/", module)}:(\\d+):(\\d+)`).exec(stack);
-  const entry =
-    bundled && findSourceMap(pathToFileURL(module).href)?.findEntry(Number(bundled[1]) - 1, Number(bundled[2]) - 1);
-  return entry && "originalLine" in entry
-    ? { file, line: entry.originalLine + 1, column: entry.originalColumn + 1 }
-    : { file };
+  const [, path, line, column] = /\(?((?:file:\/\/)?\/[^():]+):(\d+):(\d+)\)?$/.exec(frame ?? "") ?? [];
+  if (path === undefined) return { file };
+  return { file: path.startsWith("file:") ? fileURLToPath(path) : path, line: Number(line), column: Number(column) };
 }

@@ -33,6 +33,7 @@ export function findNotYet(definition: Definition): Problem[] {
   ];
   for (const [name, socket] of Object.entries(definition.sockets ?? {})) {
     if (typeof socket === "object") found.push(...findInSocket(`sockets.${name}.`, socket));
+    else if (isUdp(socket)) found.push(udpNotYet(`sockets.${name}`, socket));
   }
   return found;
 }
@@ -49,7 +50,7 @@ function findInSocket(path: string, socket: SocketDefinition): Problem[] {
     ...unless(socket, "launchd", isEmpty, undefined, path),
     ...[socket.listen].flat().flatMap((address, index) => {
       const key = Array.isArray(socket.listen) ? `${path}listen.${index}` : `${path}listen`;
-      return String(address).startsWith("udp:") ? [notYet(key, `the UDP address "${address}"`)] : [];
+      return isUdp(address) ? [udpNotYet(key, address)] : [];
     }),
   ];
 }
@@ -71,6 +72,8 @@ function notYet(key: string, subject: string, mend = "leave it out"): Problem {
   return { code: "not-yet", what: `this release of Rouse does not do ${subject} yet`, where: { key }, mend };
 }
 
+const isUdp = (address: string | number): boolean => String(address).startsWith("udp:");
+const udpNotYet = (key: string, address: string | number): Problem => notYet(key, `the UDP address "${address}"`);
 const isAbsent = (): boolean => false;
 const is =
   (today: unknown) =>

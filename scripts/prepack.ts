@@ -1,0 +1,17 @@
+/** Makes dist/, which is what the npm package holds: Node strips no types below node_modules. */
+import { execFileSync } from "node:child_process";
+import { cpSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { definitionJsonSchema } from "../src/definition.ts";
+
+const root = join(import.meta.dirname, "..");
+const dist = join(root, "dist");
+
+rmSync(dist, { recursive: true, force: true });
+execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
+// Read beside the module that expands them.
+cpSync(join(root, "packaging/deb/scripts"), join(dist, "packaging/deb/scripts"), {
+  recursive: true,
+  filter: (path) => !path.endsWith(".ts"),
+});
+writeFileSync(join(dist, "schema.json"), `${JSON.stringify(definitionJsonSchema(), null, 2)}\n`);

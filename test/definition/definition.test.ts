@@ -1,0 +1,317 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { definitionJsonSchema, readService } from "../../src/definition.ts";
+import { type Problem, RouseError } from "../../src/problem.ts";
+import { hello, makeProject } from "../helpers/project.ts";
+
+test("package.json fills in what the definition leaves out", async (t) => {
+  const manifest = {
+    name: "@acme/lunchd",
+    description: "Lunch",
+    license: "MIT",
+    author: "Ada <ada@example.com> (https://example.com)",
+    homepage: "https://example.com/lunchd",
+  };
+  const service = await readService(makeProject(t, hello({ manifest })));
+  assert.equal(service.name, "lunchd");
+  assert.equal(service.packageName, "acme-lunchd");
+  assert.equal(service.version, "1.2.3");
+  assert.equal(service.description, "Lunch");
+  assert.equal(service.license, "MIT");
+  assert.deepEqual(service.author, { name: "Ada", email: "ada@example.com" });
+  assert.equal(service.homepage, "https://example.com/lunchd");
+  assert.equal(service.stopTimeout, 20);
+  assert.equal(service.start, "on-demand");
+  assert.deepEqual(service.permissions, { network: "none" });
+});
+
+test("the definition wins over package.json", async (t) => {
+  const definition = {
+    name: "other",
+    version: "9.0.0",
+    package: { name: "acme-other" },
+    author: { name: "Grace" },
+    stopTimeout: "1.5m",
+  };
+  const service = await readService(makeProject(t, hello({ definition })));
+  assert.equal(service.name, "other");
+  assert.equal(service.packageName, "acme-other");
+  assert.equal(service.version, "9.0.0");
+  assert.deepEqual(service.author, { name: "Grace", email: undefined });
+  assert.equal(service.stopTimeout, 90);
+});
+
+test("sockets: every way to write an address", async (t) => {
+  const sockets = {
+    http: 80,
+    local: "127.0.0.1:8080",
+    six: { listen: ["[::1]:8443", "tcp:81"], backlog: 7, noDelay: true, freeBind: false },
+    admin: { listen: "unix:/run/greeter.sock", group: "adm" },
+    open: { listen: "unix:/run/open.sock", mode: "0666" },
+  };
+  const service = await readService(makeProject(t, hello({ definition: { sockets } })));
+  const plain = { backlog: undefined, noDelay: false, freeBind: undefined, mode: undefined, group: undefined };
+  assert.deepEqual(service.sockets, [
+    { ...plain, name: "http", listen: [{ type: "tcp", host: undefined, port: 80 }] },
+    { ...plain, name: "local", listen: [{ type: "tcp", host: "127.0.0.1", port: 8080 }] },
+    {
+      ...plain,
+      name: "six",
+      listen: [
+        { type: "tcp", host: "::1", port: 8443 },
+        { type: "tcp", host: undefined, port: 81 },
+      ],
+      backlog: 7,
+      noDelay: true,
+      freeBind: false,
+    },
+    { ...plain, name: "admin", listen: [{ type: "unix", path: "/run/greeter.sock" }], mode: "0660", group: "adm" },
+    { ...plain, name: "open", listen: [{ type: "unix", path: "/run/open.sock" }], mode: "0666" },
+  ]);
+});
+
+test('package.json\'s own "rouse" key is a definition', async (t) => {
+  const files = hello({ manifest: { rouse: { entry: "src/server.ts", sockets: { http: 80 } } } });
+  delete files["rouse.config.json"];
+  assert.equal((await readService(makeProject(t, files))).name, "greeter");
+});
+
+test("rouse.config.ts: enums, extensionless imports, packages, and a commonjs project", async (t) => {
+  const { "package.json": _, "rouse.config.json": __, ...server } = hello();
+  const folder = makeProject(t, {
+    ...server,
+    "package.json": { name: "greeter", version: "1.0.0", type: "commonjs" },
+    "node_modules/ports/package.json": { name: "ports", version: "1.0.0", main: "index.js" },
+    "node_modules/ports/index.js": "exports.http = 8123;",
+    "config/start.ts": `export enum Start { Boot = "boot" }`,
+    "rouse.config.ts": `
+      import { defineService } from "rouse/config";
+      import { http } from "ports";
+      import { Start } from "./config/start";
+      export default defineService({ name: import.meta.dirname.length > 1 ? "typed" : "x", entry: "src/server.ts", start: Start.Boot, sockets: { http } });
+    `,
+  });
+  const service = await readService(folder);
+  assert.equal(service.name, "typed");
+  assert.equal(service.start, "boot");
+  assert.deepEqual(service.sockets[0]?.listen, [{ type: "tcp", host: undefined, port: 8123 }]);
+  assert.deepEqual(readdirSync(join(folder, "node_modules")), ["ports"], "nothing is left beside the packages");
+});
+
+test("a project without node_modules is left without one", async (t) => {
+  const { "rouse.config.json": definition, ...rest } = hello();
+  const folder = makeProject(t, { ...rest, "rouse.config.ts": `export default ${JSON.stringify(definition)};` });
+  await readService(folder);
+  assert.equal(existsSync(join(folder, "node_modules")), false);
+});
+
+const wrong: [title: string, definition: object, expected: Partial<Problem> & { key: string; line?: number }][] = [
+  ["unknown key", { entri: "x" }, { code: "unknown-key", key: "entri", mend: 'did you mean "entry"?' }],
+  [
+    "unknown key of a socket",
+    { sockets: { http: { listen: 80, nodelay: true } } },
+    { code: "unknown-key", key: "sockets.http.nodelay", mend: 'did you mean "noDelay"?' },
+  ],
+  [
+    "unknown permission",
+    { permissions: { netwrok: "none" } },
+    { code: "unknown-key", key: "permissions.netwrok", mend: 'did you mean "network"?' },
+  ],
+  [
+    "port 70000",
+    { sockets: { http: 70000 } },
+    { code: "invalid-address", key: "sockets.http", what: "port 70000 is out of range: ports go from 1 to 65535" },
+  ],
+  [
+    "port 0",
+    { sockets: { http: 0 } },
+    {
+      code: "invalid-address",
+      key: "sockets.http",
+      what: "port 0 is out of range: a service's ports go from 1 to 65535",
+    },
+  ],
+  [
+    "port 70000 in a list",
+    { sockets: { http: { listen: [80, "127.0.0.1:70000"] } } },
+    { code: "invalid-address", key: "sockets.http.listen.1" },
+  ],
+  ["a host name", { sockets: { http: "localhost:80" } }, { code: "invalid-address", key: "sockets.http" }],
+  ["a relative unix path", { sockets: { http: "unix:./x.sock" } }, { code: "invalid-address", key: "sockets.http" }],
+  [
+    "a unix path that the kernel refuses",
+    { sockets: { http: `unix:/${"x".repeat(107)}` } },
+    { code: "invalid-address", key: "sockets.http" },
+  ],
+  ["two sockets on one address", { sockets: { a: 80, b: "80" } }, { code: "address-taken", key: "sockets.b" }],
+  [
+    "two sockets on one port, one on every address",
+    { sockets: { a: 80, b: "127.0.0.1:80" } },
+    { code: "address-taken", key: "sockets.b" },
+  ],
+  [
+    "one address twice in one socket",
+    { sockets: { a: { listen: [80, "tcp:80"] } } },
+    { code: "address-taken", key: "sockets.a" },
+  ],
+  [
+    "a mode that is no mode",
+    { sockets: { a: { listen: "unix:/run/a", mode: "rw" } } },
+    { code: "invalid-definition", key: "sockets.a.mode" },
+  ],
+  [
+    "a mode for a port",
+    { sockets: { a: { listen: 80, mode: "0600" } } },
+    { code: "invalid-definition", key: "sockets.a.mode" },
+  ],
+  ["a socket name of systemd's", { sockets: { unknown: 80 } }, { code: "invalid-definition", key: "sockets.unknown" }],
+  ["a socket name with a colon", { sockets: { "a:b": 80 } }, { code: "invalid-definition", key: "sockets.a:b" }],
+  ["a name that systemd refuses", { name: "my server" }, { code: "invalid-definition", key: "name" }],
+  ["a name that Debian refuses", { name: "MyServer" }, { code: "invalid-definition", key: "name" }],
+  ["a name that is a system user", { name: "proxy" }, { code: "invalid-name", key: "name" }],
+  ["a name of systemd's", { name: "systemd-x" }, { code: "invalid-name", key: "name" }],
+  ["a duration without a unit", { stopTimeout: "20" }, { code: "invalid-definition", key: "stopTimeout" }],
+  ["a wrong type", { args: "--x" }, { code: "invalid-definition", key: "args", what: '"args" must be a list' }],
+  [
+    "a wrong choice",
+    { start: "never" },
+    { code: "invalid-definition", key: "start", what: '"start" must be "on-demand" or "boot"' },
+  ],
+  [
+    "a variable that is no name",
+    { environment: { "A B": "x" } },
+    { code: "invalid-definition", key: "environment.A B" },
+  ],
+  [
+    "a systemd that is too old",
+    { systemd: { minimumVersion: 247 } },
+    { code: "invalid-definition", key: "systemd.minimumVersion" },
+  ],
+  ["no entry", { entry: undefined }, { code: "no-entry", key: "entry" }],
+  ["an entry that is not there", { entry: "src/missing.ts" }, { code: "no-entry", key: "entry" }],
+  ["nothing that would start it", { sockets: {} }, { code: "never-starts", key: "sockets" }],
+];
+
+for (const [title, definition, { key, ...expected }] of wrong) {
+  test(`refused: ${title}`, async (t) => {
+    const folder = makeProject(t, hello({ definition }));
+    const [problem, ...others] = await problemsOf(t, folder);
+    assert.deepEqual(others, [], "one fault, one problem");
+    assert.equal(problem?.where?.key, key);
+    assert.equal(problem?.where?.file, join(folder, "rouse.config.json"));
+    assert.ok((problem?.where?.line ?? 0) >= 1, "a JSON definition has lines");
+    for (const [field, value] of Object.entries(expected)) assert.equal(problem?.[field as keyof Problem], value);
+  });
+}
+
+test("line and column of a key", async (t) => {
+  const text = '{\n  "entry": "src/server.ts",\n  "sockets": {\n    "http": 70000\n  }\n}\n';
+  const [problem] = await problemsOf(t, makeProject(t, { ...hello(), "rouse.config.json": text }));
+  assert.deepEqual([problem?.where?.line, problem?.where?.column], [4, 5]);
+});
+
+test("every fault is told at once", async (t) => {
+  const problems = await problemsOf(t, makeProject(t, hello({ definition: { entri: 1, start: "x", args: [1] } })));
+  assert.deepEqual(problems.map(({ where }) => where?.key).sort(), ["args.0", "entri", "start"]);
+});
+
+const later: [string, object][] = [
+  ["exec", { exec: "./x" }],
+  ["sockets.http.accept", { sockets: { http: { listen: 80, accept: "connection" } } }],
+  ["sockets.http.adopt", { sockets: { http: { listen: 80, adopt: 3000 } } }],
+  ["sockets.http", { sockets: { http: "udp:80" } }],
+  ["sockets.http.listen.0", { sockets: { http: { listen: ["udp:80"] } } }],
+  ["user", { user: "www" }],
+  ["manager", { manager: "user" }],
+  ["watchdog", { watchdog: "30s" }],
+  ["workers", { workers: 2 }],
+  ["permissions.write", { permissions: { write: ["/srv"] } }],
+  ["credentials", { credentials: { key: "/etc/key" } }],
+  ["files", { files: ["public"] }],
+  ["targets.1", { targets: ["linux-x64", "darwin-arm64"] }],
+  ["packages.0", { packages: ["rpm"] }],
+  ["systemd.overrides", { systemd: { overrides: { service: { Nice: 5 } } } }],
+];
+
+for (const [key, definition] of later) {
+  test(`not yet: ${key}`, async (t) => {
+    const [problem] = await problemsOf(t, makeProject(t, hello({ definition })));
+    assert.equal(problem?.code, "not-yet");
+    assert.equal(problem?.where?.key, key);
+  });
+}
+
+test("asking for what is there today anyway is no fault", async (t) => {
+  const definition = {
+    manager: "system",
+    template: false,
+    user: "dynamic",
+    workers: 0,
+    files: [],
+    permissions: { subprocesses: false },
+  };
+  await readService(makeProject(t, hello({ definition })));
+});
+
+test("package.json that is no JSON: the place", async (t) => {
+  const [problem] = await problemsOf(
+    t,
+    makeProject(t, { ...hello(), "package.json": '{\n  "name": "x",\n  version: 1\n}' }),
+  );
+  assert.equal(problem?.code, "not-json");
+  assert.deepEqual([problem?.where?.line, problem?.where?.column], [3, 3]);
+});
+
+test("a config that throws: its message and its line", async (t) => {
+  const { "rouse.config.json": _, ...rest } = hello();
+  const folder = makeProject(t, {
+    ...rest,
+    "rouse.config.ts": 'interface A { a: 1 }\n\nthrow new Error("no port today");\n',
+  });
+  const [problem] = await problemsOf(t, folder);
+  assert.equal(problem?.code, "config-throws");
+  assert.match(problem?.what ?? "", /no port today/);
+  assert.deepEqual([problem?.where?.file, problem?.where?.line], [join(folder, "rouse.config.ts"), 3]);
+});
+
+test("a config with a syntax error: its place", async (t) => {
+  const { "rouse.config.json": _, ...rest } = hello();
+  const [problem] = await problemsOf(
+    t,
+    makeProject(t, { ...rest, "rouse.config.ts": "export default {\n  entry: ,\n};\n" }),
+  );
+  assert.deepEqual([problem?.code, problem?.where?.line, problem?.where?.column], ["syntax", 2, 10]);
+});
+
+test("a config without a default export, one whose import is not installed, none, and two", async (t) => {
+  const { "rouse.config.json": _, ...rest } = hello();
+  const code = async (files: Record<string, unknown>) => (await problemsOf(t, makeProject(t, files)))[0]?.code;
+  assert.equal(await code({ ...rest, "rouse.config.ts": "export const x = 1;" }), "no-default-export");
+  assert.equal(await code({ ...rest, "rouse.config.ts": 'import "left-pad-x"; export default {};' }), "config-import");
+  assert.equal(await code(rest), "no-definition");
+  assert.equal(await code({ ...hello(), "rouse.config.ts": "export default {};" }), "two-definitions");
+});
+
+test("the JSON Schema has every key and is closed", () => {
+  const schema = definitionJsonSchema() as {
+    properties: Record<string, unknown>;
+    additionalProperties: unknown;
+    $schema: string;
+  };
+  assert.equal(schema.additionalProperties, false);
+  assert.match(schema.$schema, /2020-12/);
+  for (const key of ["name", "entry", "sockets", "permissions", "systemd", "targets"])
+    assert.ok(schema.properties[key]);
+});
+
+async function problemsOf(_: TestContext, folder: string): Promise<readonly Problem[]> {
+  try {
+    await readService(folder);
+  } catch (error) {
+    if (error instanceof RouseError) return error.problems;
+    throw error;
+  }
+  throw new Error("the definition was accepted");
+}
