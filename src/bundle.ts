@@ -53,7 +53,7 @@ function needsTopLevelAwait(error: unknown): boolean {
 }
 
 async function bundleTopLevelAwait(service: Service, options: BuildOptions): Promise<Output> {
-  const wrapper = asyncWrapper(options.banner?.["js"] ?? "");
+  const wrapper = asyncWrapper(options.banner?.js ?? "");
   return await build({
     ...options,
     // Through a second module, because what an entry exports has no place in a function's body.

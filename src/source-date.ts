@@ -6,7 +6,7 @@ import { RouseError } from "./problem.ts";
  * @throws {RouseError} where it is set and no whole number: a guess would break the promise in silence
  */
 export function readSourceDate(env: NodeJS.ProcessEnv): number {
-  const text = env["SOURCE_DATE_EPOCH"];
+  const text = env.SOURCE_DATE_EPOCH;
   if (text === undefined || text === "") return Math.floor(Date.now() / 1000);
   // tar has room for 11 octal digits.
   if (/^\d{1,10}$/.test(text) && Number(text) < 8 ** 11) return Number(text);

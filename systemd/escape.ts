@@ -23,7 +23,7 @@ export function execPath(path: string): string {
 export function plainText(text: string): string {
   return text
     .replaceAll("%", "%%")
-    .replace(/[\0-\x1f\x7f]+/g, " ")
+    .replace(/\p{Cc}+/gu, " ")
     .trim()
     .replace(/\\$/, "\\ "); // A backslash at the end would join the next line to this one.
 }
@@ -36,6 +36,12 @@ function quoted(text: string): string {
     .replaceAll("%", "%%")
     .replaceAll("\\", "\\\\")
     .replaceAll('"', '\\"')
-    .replace(/[\x01-\x1f\x7f]/g, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`);
+    .replace(/\p{Cc}/gu, escapeControl);
   return `"${escaped}"`;
+}
+
+/** \xNN is one byte, so it can only stand for a character below 0x80; those above need no escape. */
+function escapeControl(character: string): string {
+  const code = character.charCodeAt(0);
+  return code < 0x80 ? `\\x${code.toString(16).padStart(2, "0")}` : character;
 }

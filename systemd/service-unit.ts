@@ -66,7 +66,7 @@ function restart({ stopTimeout }: Service): Directive[] {
     // The two belong together: each without the other has no effect.
     ["RestartSteps", "5", 254],
     ["RestartMaxDelaySec", "30", 254],
-    ["TimeoutStopSec", `${Number((stopTimeout * 1000).toFixed(0))}ms`],
+    ["TimeoutStopSec", `${stopTimeout}s`],
     // SIGTERM to the main process only; it tells its own children.
     ["KillMode", "mixed"],
   ];

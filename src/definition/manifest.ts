@@ -19,7 +19,7 @@ export function readManifest(packageJson: JsonFile | undefined): Manifest {
     version: text("version"),
     description: text("description"),
     license: text("license"),
-    author: readAuthor(fields["author"]),
+    author: readAuthor(fields.author),
     homepage: text("homepage"),
   };
 }
