@@ -1,4 +1,5 @@
 import { open, rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { RouseError } from "../src/problem.ts";
 
@@ -32,15 +33,16 @@ const mends: Readonly<Record<string, readonly [what: string, mend: string]>> = {
   EROFS: ["the disk is read-only", "write elsewhere with --out"],
   ENOENT: ["the folder does not exist", "create it, or write elsewhere with --out"],
   ENOTDIR: ["a part of the path is no folder", "write elsewhere with --out"],
-  EEXIST: ["the file exists already", "remove it, or write elsewhere with --out"],
+  EEXIST: ["the file is there already", "remove it, or write elsewhere with --out"],
   EIO: ["the disk failed", "check the disk, or write elsewhere with --out"],
 };
 
-/** What went wrong on the way to `path`, when it is the surroundings' fault; any other error as it came. */
+/** What went wrong, when it is the surroundings' fault, by the folder, for the file's name is temporary; any other error as it came. */
 function explain(error: unknown, path: string): unknown {
   if (error instanceof RouseError) return error;
   const [what, mend] = mends[(error as NodeJS.ErrnoException).code ?? ""] ?? [];
   if (what === undefined || mend === undefined) return error;
-  const problem = { code: "package-write", what: `${path} cannot be written: ${what}`, where: { file: path }, mend };
-  return new RouseError(problem, { cause: error });
+  const folder = dirname(path);
+  const problem = { code: "package-write", what: `the package cannot be written to ${folder}: ${what}`, mend };
+  return new RouseError({ ...problem, where: { file: folder } }, { cause: error });
 }

@@ -15,7 +15,7 @@ tmpfiles='@TMPFILES@'
 record='/run/@PACKAGE@.upgrade'
 
 # The first time, units get the state that the presets say; later they keep the one that the administrator gave them.
-enable() {
+enable_units() {
     for unit in $enabled; do
         deb-systemd-helper unmask "$unit" >/dev/null || true
         if deb-systemd-helper --quiet was-enabled "$unit"; then
@@ -52,7 +52,7 @@ removed() {
         unit=${file##*/}
         case " $sockets " in
             *" $unit "*) ;;
-            *) echo "$unit" ;;
+            *) printf '%s\n' "$unit" ;;
         esac
     done
 }
@@ -64,7 +64,7 @@ changed() {
             continue
         fi
         if [ "$(settings "$record/$unit")" != "$(settings "/usr/lib/systemd/system/$unit")" ]; then
-            echo "$unit"
+            printf '%s\n' "$unit"
         fi
     done
 }
@@ -99,7 +99,7 @@ case "$1" in
         if [ -n "$tmpfiles" ]; then
             systemd-tmpfiles --create $tmpfiles || true
         fi
-        enable
+        enable_units
         if [ -d /run/systemd/system ]; then
             systemctl --system daemon-reload >/dev/null || true
             if [ -d "$record" ]; then

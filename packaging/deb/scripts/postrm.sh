@@ -35,7 +35,7 @@ case "$1" in
         ;;
     purge)
         # shellcheck disable=SC2086 # list
-        if [ -n "$enabled" ] && [ -x /usr/bin/deb-systemd-helper ]; then
+        if [ -n "$enabled" ] && [ -x "$(command -v deb-systemd-helper)" ]; then
             deb-systemd-helper purge $enabled >/dev/null || true
         fi
         remove_directories
