@@ -17,7 +17,9 @@ export async function makeBlob(bundle: Bundle, codeCache: boolean): Promise<Buff
     writeFileSync(join(folder, "main.js"), bundle.code);
     writeFileSync(join(folder, "main.js.map"), bundle.map);
     writeFileSync(join(folder, "sea.json"), JSON.stringify(seaConfig(codeCache)));
-    await promisify(execFile)(process.execPath, ["--experimental-sea-config", "sea.json"], { cwd: folder });
+    await promisify(execFile)(process.execPath, [...reproducible, "--experimental-sea-config", "sea.json"], {
+      cwd: folder,
+    });
     return readFileSync(join(folder, "main.blob"));
   } finally {
     rmSync(folder, { recursive: true, force: true });
@@ -25,6 +27,9 @@ export async function makeBlob(bundle: Bundle, codeCache: boolean): Promise<Buff
 }
 
 // --- internal ---
+
+/** Without a seed every code cache has other hashes in it. A fixed --hash-seed would do too, but V8 then refuses the cache. */
+const reproducible = ["--random-seed=1"];
 
 /** Node ignores unknown keys in silence: these are the ones that Node 26 documents (doc/api/single-executable-applications.md). */
 function seaConfig(useCodeCache: boolean) {
