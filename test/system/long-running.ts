@@ -1,0 +1,31 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import type { Result } from "./command.ts";
+
+/** A program that runs beside the test until it is stopped. */
+export interface LongRunning {
+  readonly pid: number;
+  /** Resolves with the first line that it prints. */
+  readonly firstLine: Promise<string>;
+  /** Sends the signal (SIGTERM unless told) and waits for the end; again gives the same result. */
+  stop(signal?: NodeJS.Signals): Promise<Result>;
+}
+
+/** Starts a program of the host that ends at the latest with this process. */
+export function startLongRunning(argv: readonly string[]): LongRunning {
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", ...argv], { stdio: ["ignore", "pipe", "pipe"] });
+  const firstLine = once(child.stdout, "data").then(([data]) => String(data).split("\n")[0]!);
+  const result = Promise.all([text(child.stdout), text(child.stderr), once(child, "exit")]).then(
+    ([stdout, stderr, [code, signal]]): Result => ({ stdout, stderr, code: code ?? (signal === null ? 0 : 128) }),
+  );
+  result.catch(() => {});
+  return {
+    pid: child.pid!,
+    firstLine,
+    async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Result> {
+      child.kill(signal);
+      return await result;
+    },
+  };
+}
