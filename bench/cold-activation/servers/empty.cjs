@@ -1,0 +1,1 @@
+// The floor: what starting and ending Node costs before a program does anything.
