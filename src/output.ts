@@ -12,20 +12,20 @@ export async function writeWhole(path: string, make: (temporary: string) => void
   const temporary = join(dirname(path), `${partialPrefix}${process.pid}-${basename(path)}`);
   try {
     mkdirSync(dirname(path), { recursive: true });
-    unfinished.add(temporary);
-    await make(temporary);
-    renameSync(temporary, path);
+    await makeThenRename(temporary, path, make);
   } catch (error) {
     throw asProblem(error, path);
-  } finally {
-    rmSync(temporary, { force: true });
-    unfinished.delete(temporary);
   }
 }
 
-/** Removes what an interrupted process leaves: to be called when it exits. */
+/** Removes what this process has begun and not finished: to be called when it exits. */
 export function removeUnfinished(): void {
-  for (const path of unfinished) rmSync(path, { force: true });
+  for (const temporary of unfinished) {
+    // A maker may put files of its own beside the temporary one, under its name and an ending.
+    for (const name of listFolder(dirname(temporary))) {
+      if (name.startsWith(basename(temporary))) rmSync(join(dirname(temporary), name), { force: true });
+    }
+  }
 }
 
 /** Removes what killed builds left in a folder: the temporary files of processes that are no more. */
@@ -44,6 +44,21 @@ export async function measure(path: string): Promise<{ bytes: number; sha256: st
 }
 
 // --- internal ---
+
+async function makeThenRename(
+  temporary: string,
+  path: string,
+  make: (path: string) => void | Promise<void>,
+): Promise<void> {
+  unfinished.add(temporary);
+  try {
+    await make(temporary);
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+    unfinished.delete(temporary);
+  }
+}
 
 const partialPrefix = ".rouse-partial-";
 const unfinished = new Set<string>();

@@ -6,7 +6,7 @@ import { SourceMap, type SourceMapPayload } from "node:module";
 import { getAsset, isSea } from "node:sea";
 
 if (isSea()) {
-  if (process.env["ROUSE_SMOKE_RUN"] !== undefined) endSmokeRun();
+  if (process.env.ROUSE_SMOKE_RUN !== undefined) endSmokeRun();
   Error.prepareStackTrace = describe;
 }
 

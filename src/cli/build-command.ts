@@ -42,16 +42,20 @@ export function buildCommand(): Command {
 async function build(dir: string, flags: Flags): Promise<void> {
   const { buildService } = await import("../build.ts");
   const progress = createProgress({ quiet: flags.quiet ?? false, verbose: flags.verbose ?? false });
-  const { service, artifacts } = await buildService(resolve(dir), {
-    out: flags.out === undefined ? undefined : resolve(flags.out),
-    targets: flags.target,
-    packages: flags.package,
-    host: `${process.platform}-${process.arch}`,
-    time: readSourceDate(process.env),
-    progress,
-  });
-  progress.end(`${service.name} ${service.version}`);
-  process.stdout.write(flags.json ? `${JSON.stringify({ artifacts }, null, 2)}\n` : artifactTable(artifacts));
+  try {
+    const { service, artifacts } = await buildService(resolve(dir), {
+      out: flags.out === undefined ? undefined : resolve(flags.out),
+      targets: flags.target,
+      packages: flags.package,
+      host: `${process.platform}-${process.arch}`,
+      time: readSourceDate(process.env),
+      progress,
+    });
+    progress.done(`${service.name} ${service.version}`);
+    process.stdout.write(flags.json ? `${JSON.stringify({ artifacts }, null, 2)}\n` : artifactTable(artifacts));
+  } finally {
+    progress.stop();
+  }
 }
 
 function artifactTable(artifacts: readonly Artifact[]): string {

@@ -2,9 +2,10 @@ import { progressLine } from "#fetch-node";
 import type { Progress } from "../build.ts";
 import { color } from "./print.ts";
 
-/** Progress on stderr, a line for each stage; `end` closes the last one. */
+/** Progress on stderr, a line for each stage: `done` says what was made, `stop` only closes the line that is open. */
 export function createProgress({ quiet, verbose }: { quiet: boolean; verbose: boolean }): Progress & {
-  end(subject: string): void;
+  done(subject: string): void;
+  stop(): void;
 } {
   const begun = performance.now();
   let current: { line: string; since: number } | undefined;
@@ -38,7 +39,8 @@ export function createProgress({ quiet, verbose }: { quiet: boolean; verbose: bo
         },
       };
     },
-    end(subject) {
+    stop: finish,
+    done(subject) {
       finish();
       write(`${color("dim", "rouse:")} ${"done".padEnd(10)}  ${subject} in ${seconds(begun)}\n`);
     },

@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+import { hello, makeProject } from "../helpers/project.ts";
+import { type Ran, root, rouse } from "../helpers/rouse.ts";
+
+const epoch = { SOURCE_DATE_EPOCH: "1700000000" };
+
+test("build makes everything, prints the table, and the same bytes twice from two folders", async (t) => {
+  const [one, other] = [makeProject(t, hello()), makeProject(t, hello())];
+  const ran = rouse(["build", one], { env: epoch });
+  assert.equal(ran.code, 0, ran.stderr);
+  assert.match(ran.stdout, /^kind +target +path +size +sha256\n/);
+  assert.match(ran.stderr, /rouse: done {8}greeter 1\.2\.3 in \d/);
+  assert.equal(rouse(["build"], { cwd: other, env: epoch }).code, 0);
+  assert.deepEqual(Object.keys(digests(one)).sort(), [
+    "greeter_1.2.3-1_amd64.deb",
+    "linux-x64/greeter",
+    "systemd/greeter-http.socket",
+    "systemd/greeter.service",
+  ]);
+  assert.deepEqual(digests(one), digests(other));
+});
+
+test("--json is one document with every artifact, and nothing else on stdout", async (t) => {
+  const folder = makeProject(t, hello());
+  const { artifacts } = JSON.parse(rouse(["build", folder, "--json", "--out", join(folder, "made")]).stdout) as {
+    artifacts: { kind: string; target: string | null; path: string; bytes: number; sha256: string }[];
+  };
+  assert.deepEqual(
+    artifacts.map(({ kind, target }) => [kind, target]),
+    [
+      ["unit", null],
+      ["unit", null],
+      ["executable", "linux-x64"],
+      ["deb", "linux-x64"],
+    ],
+  );
+  for (const { path, bytes, sha256 } of artifacts) {
+    const content = readFileSync(path);
+    assert.equal(content.length, bytes);
+    assert.equal(createHash("sha256").update(content).digest("hex"), sha256);
+  }
+});
+
+test("--quiet prints no progress", async (t) => {
+  assert.equal(rouse(["build", makeProject(t, hello()), "--quiet"]).stderr, "");
+});
+
+test("a unit of an earlier build that is no more is taken away, another's file is not", async (t) => {
+  const folder = makeProject(t, hello({ definition: { sockets: { http: 80, admin: 81 } } }));
+  const units = join(folder, "out/systemd");
+  rouse(["build", folder, "--quiet"]);
+  assert.ok(existsSync(join(units, "greeter-admin.socket")));
+  writeFileSync(join(units, "mine.socket"), "[Socket]\n");
+  writeFileSync(join(folder, "rouse.config.json"), JSON.stringify(hello()["rouse.config.json"]));
+  rouse(["build", folder, "--quiet"]);
+  assert.deepEqual(readdirSync(units).sort(), ["greeter-http.socket", "greeter.service", "mine.socket"]);
+});
+
+const wrong: [title: string, files: Record<string, unknown>, what: RegExp, place?: RegExp][] = [
+  [
+    "a missing entry",
+    hello({ definition: { entry: "src/none.ts" } }),
+    /there is no file .*src\/none\.ts/,
+    /rouse\.config\.json:2:3, "entry"/,
+  ],
+  ["a TypeScript syntax error", hello({ server: "let x: = 1;\n" }), /Unexpected "="/, /src\/server\.ts:1:8/],
+  [
+    "an unknown key",
+    hello({ definition: { sokets: {} } }),
+    /"sokets" is no key of a definition/,
+    /rouse\.config\.json:\d+:3, "sokets"/,
+  ],
+  ["port 70000", hello({ definition: { sockets: { http: 70000 } } }), /port 70000 is out of range/, /"sockets\.http"/],
+  [
+    "a service name that systemd refuses",
+    hello({ definition: { name: "a/b" } }),
+    /"name" must start with a lower-case letter/,
+    /"name"/,
+  ],
+  [
+    "a package name that Debian refuses",
+    hello({ definition: { package: { name: "Acme_Hello" } } }),
+    /Acme_Hello/,
+    /"package\.name"/,
+  ],
+  [
+    "two sockets on one address",
+    hello({ definition: { sockets: { a: 80, b: 80 } } }),
+    /two sockets want one address: "a" on 80 and "b" on 80/,
+    /"sockets\.b"/,
+  ],
+  ["a version that dpkg refuses", hello({ definition: { version: "one.two" } }), /version/, /"version"/],
+  [
+    "a package.json that is no JSON",
+    { ...hello(), "package.json": '{ "name": }' },
+    /this file is no JSON/,
+    /package\.json:1:11/,
+  ],
+  [
+    "a config that throws",
+    { ...withoutJson(), "rouse.config.ts": 'throw new RangeError("no!");' },
+    /the definition throws: RangeError: no!/,
+    /rouse\.config\.ts:1/,
+  ],
+  ["what is not done yet", hello({ definition: { watchdog: "30s" } }), /does not do "watchdog".* yet/, /"watchdog"/],
+];
+for (const [title, files, what, place = /at: /] of wrong) {
+  test(`refused before anything is written: ${title}`, async (t) => {
+    const folder = makeProject(t, files);
+    const ran = rouse(["build", folder]);
+    isClear(ran, what, place);
+    assert.equal(ran.stdout, "");
+    assert.equal(existsSync(join(folder, "out")), false);
+  });
+}
+
+test("a folder that is not there, and a SOURCE_DATE_EPOCH that is no time", async (t) => {
+  isClear(rouse(["build", "/no/such/folder"]), /there is no folder \/no\/such\/folder/);
+  isClear(
+    rouse(["build", makeProject(t, hello())], { env: { SOURCE_DATE_EPOCH: "abc" } }),
+    /SOURCE_DATE_EPOCH is "abc"/,
+  );
+});
+
+test("wrong usage is exit code 2, with a suggestion", () => {
+  for (const args of [["bild"], ["build", "--target", "plan9"], ["build", "--jsn"], ["build", "a", "b"]]) {
+    const { code, stderr } = rouse(args);
+    assert.equal(code, 2, args.join(" "));
+    assert.match(stderr, /error: /);
+  }
+  assert.match(rouse(["bild"]).stderr, /Did you mean build/);
+});
+
+test("an output folder that cannot be written", async (t) => {
+  const folder = makeProject(t, { ...hello(), blocked: "a file, no folder" });
+  isClear(rouse(["build", folder, "--out", join(folder, "blocked/out")]), /blocked\/out.* cannot be written/);
+});
+
+test("a full disk: said so, and nothing half-written is left", async (t) => {
+  if (process.getuid?.() !== 0) return t.skip("mounting a small file system takes root");
+  const folder = makeProject(t, { ...hello(), "small/.keep": "" });
+  const small = join(folder, "small");
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=60m", "tmpfs", small]);
+  try {
+    isClear(rouse(["build", folder, "--out", small]), /the disk is full: .*small\/linux-x64\/greeter was not written/);
+    assert.deepEqual(readdirSync(join(small, "linux-x64")), []);
+  } finally {
+    execFileSync("umount", [small]);
+  }
+});
+
+test("a full disk while the package is written", async (t) => {
+  if (process.getuid?.() !== 0) return t.skip("mounting a small file system takes root");
+  const folder = makeProject(t, { ...hello(), "small/.keep": "" });
+  const small = join(folder, "small");
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=140m", "tmpfs", small]);
+  try {
+    isClear(rouse(["build", folder, "--out", small]), /the disk is full|no space/i);
+    assert.deepEqual(readdirSync(small).sort(), ["linux-x64", "systemd"]);
+  } finally {
+    execFileSync("umount", [small]);
+  }
+});
+
+test("an interrupted build: what has a final name is whole, and the next build cleans up", async (t) => {
+  const folder = makeProject(t, hello());
+  rouse(["build", folder, "--quiet"], { env: epoch });
+  const whole = digests(folder);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
+    for (const delay of [250, 600, 900, 1200, 1500, 1900]) {
+      rmSync(join(folder, "out"), { recursive: true, force: true });
+      const code = await buildAndStop(folder, signal, delay);
+      const left = digests(folder);
+      for (const [name, digest] of Object.entries(left)) {
+        if (name.includes(".rouse-partial-")) assert.equal(signal, "SIGKILL", `${name} after ${signal}`);
+        else assert.equal(digest, whole[name], `${name} after ${signal} at ${delay} ms`);
+      }
+      if (Object.keys(left).length < 4) assert.notEqual(code, 0);
+    }
+  }
+  mkdirSync(join(folder, "out"), { recursive: true });
+  writeFileSync(join(folder, "out/.rouse-partial-999999999-greeter.deb"), "left by a killed build");
+  rouse(["build", folder, "--quiet"], { env: epoch });
+  assert.deepEqual(digests(folder), whole);
+});
+
+test("schema prints a JSON Schema", () => {
+  const schema = JSON.parse(rouse(["schema"]).stdout) as { properties: object };
+  assert.ok("sockets" in schema.properties);
+});
+
+test("--version names Rouse and its Node", () => {
+  assert.match(rouse(["--version"]).stdout, /^rouse \d+\.\d+\.\d+ \(Node 26\.\d+\.\d+\)\n$/);
+});
+
+// --- internal ---
+
+/** One clear message: what, where, how to mend it; no stack trace of ours; exit code 1. */
+function isClear({ code, stderr }: Ran, what: RegExp, place?: RegExp): void {
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, what);
+  if (place) assert.match(stderr, place);
+  assert.doesNotMatch(stderr, /^ +at .*(\.ts|\.js|node:)/m, "a stack trace");
+  assert.equal(stderr.match(/^rouse: (?!bundle|units|executable|deb)/gm)?.length, 1, `one message:\n${stderr}`);
+}
+
+function withoutJson(): Record<string, unknown> {
+  const { "rouse.config.json": _, ...rest } = hello();
+  return rest;
+}
+
+function digests(folder: string): Record<string, string> {
+  const out = join(folder, "out");
+  if (!existsSync(out)) return {};
+  const files = readdirSync(out, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return Object.fromEntries(
+    files.map(({ parentPath, name }) => {
+      const path = join(parentPath, name);
+      return [relative(out, path), createHash("sha256").update(readFileSync(path)).digest("hex")];
+    }),
+  );
+}
+
+async function buildAndStop(folder: string, signal: NodeJS.Signals, delay: number): Promise<number | null> {
+  const child = spawn(join(root, "bin/rouse"), ["build", folder, "--quiet"], {
+    env: { ...process.env, ...epoch },
+    stdio: "ignore",
+  });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  const timer = setTimeout(() => child.kill(signal), delay);
+  const code = await ended;
+  clearTimeout(timer);
+  return code;
+}
