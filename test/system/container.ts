@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cgroupHierarchies, removeCgroup } from "./cgroup.ts";
+import { isAlive, ownerOf } from "./owner.ts";
 
 const prefix = "rouse-machine-";
 let count = 0;
@@ -21,7 +22,7 @@ export class Container {
   /** Starts to boot, over a root folder that is only read. */
   constructor(root: string) {
     if (running.size === 0) sweep();
-    this.name = `${prefix}${process.pid}-${startTime(process.pid)}-${++count}`;
+    this.name = `${prefix}${ownerOf(process.pid)}-${++count}`;
     this.#folder = join(tmpdir(), this.name);
     this.#cgroups = cgroupHierarchies().map((hierarchy) => join(hierarchy, this.name));
     running.add(this);
@@ -76,18 +77,12 @@ export class Container {
 function sweep(): void {
   for (const parent of [tmpdir(), ...cgroupHierarchies()]) {
     for (const name of readdirSync(parent)) {
-      const [, pid, start] = /^rouse-machine-(\d+)-(\d+)-/.exec(name) ?? [];
-      if (pid === undefined || startTime(Number(pid)) === start) continue;
+      const owner = /^rouse-machine-(\d+-\d+)-\d+$/.exec(name)?.[1];
+      if (owner === undefined || isAlive(owner)) continue;
       if (parent === tmpdir()) rmSync(join(parent, name), { recursive: true, force: true });
       else removeCgroup(join(parent, name));
     }
   }
-}
-
-/** When the process started, in clock ticks after the boot; tells apart two processes of one number. Undefined when it is gone. */
-function startTime(pid: number): string | undefined {
-  const stat = read(`/proc/${pid}/stat`);
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
 }
 
 function children(pid: number | undefined): number[] {

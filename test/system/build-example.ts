@@ -1,0 +1,97 @@
+import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { runCommand } from "./command.ts";
+import { withLock } from "./lock.ts";
+import { isAlive, ownerOf } from "./owner.ts";
+import { step } from "./step.ts";
+
+export interface Variant {
+  /** Instead of the version in the example's package.json. */
+  readonly version?: string;
+  /** Texts to replace in the example's files, so that a test can tell two variants apart: file -> [old, new]. */
+  readonly replace?: Readonly<Record<string, readonly [string, string]>>;
+}
+
+export interface Artifact {
+  readonly kind: string;
+  readonly target: string | null;
+  readonly path: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** What `rouse build --json` made. */
+export interface Built {
+  readonly artifacts: readonly Artifact[];
+  /** The path of the only artifact of this kind. */
+  path(kind: string): string;
+}
+
+const repository = join(import.meta.dirname, "../..");
+const prefix = "rouse-examples-";
+
+/**
+ * Builds a copy of examples/NAME by `rouse build`; each variant once per test run, also when several test files ask for it.
+ * @throws {CommandError} with the output of rouse
+ */
+export async function buildExample(name: string, variant: Variant = {}): Promise<Built> {
+  const run = await runFolder();
+  const folder = join(run, encodeURIComponent(`${name} ${JSON.stringify(variant)}`));
+  const document = join(folder, "artifacts.json");
+  await withLock(`${run}/lock`, async () => {
+    if (!existsSync(document)) await build(name, variant, folder, document);
+  });
+  const { artifacts } = JSON.parse(await readFile(document, "utf8")) as { artifacts: Artifact[] };
+  return {
+    artifacts,
+    path(kind) {
+      const found = artifacts.filter((artifact) => artifact.kind === kind);
+      if (found.length !== 1) throw new Error(`${name} has ${found.length} artifacts of the kind ${kind}, not one`);
+      return found[0]!.path;
+    },
+  };
+}
+
+// --- internal ---
+
+async function build(name: string, variant: Variant, folder: string, document: string): Promise<void> {
+  step(`rouse build examples/${name} ${Object.keys(variant).length === 0 ? "" : JSON.stringify(variant)}`);
+  const source = join(folder, name);
+  await rm(folder, { recursive: true, force: true });
+  await cp(join(repository, "examples", name), source, {
+    recursive: true,
+    filter: (path) => !/\/(out|node_modules)$/.test(path),
+  });
+  await applyVariant(source, variant);
+  const rouse = [join(repository, "bin/rouse"), "build", source, "--out", join(folder, "out"), "--json"];
+  const { stdout } = await runCommand(rouse, { timeout: 5 * 60_000 });
+  await writeFile(`${document}.partial`, stdout);
+  await rename(`${document}.partial`, document);
+}
+
+async function applyVariant(source: string, { version, replace = {} }: Variant): Promise<void> {
+  if (version !== undefined) {
+    const manifest = join(source, "package.json");
+    const content = JSON.parse(await readFile(manifest, "utf8")) as object;
+    await writeFile(manifest, JSON.stringify({ ...content, version }, null, 2));
+  }
+  for (const [file, [from, to]] of Object.entries(replace)) {
+    const content = await readFile(join(source, file), "utf8");
+    if (!content.includes(from)) throw new Error(`${file} does not contain ${JSON.stringify(from)}`);
+    await writeFile(join(source, file), content.replaceAll(from, to));
+  }
+}
+
+/** Shared by the test files of one `node --test`, which are its children. Folders of runs that ended are removed by the next run. */
+async function runFolder(): Promise<string> {
+  const run = process.env.NODE_TEST_CONTEXT === undefined ? process.pid : process.ppid;
+  for (const entry of await readdir(tmpdir())) {
+    const abandoned = entry.startsWith(prefix) && !isAlive(entry.slice(prefix.length));
+    if (abandoned) await rm(join(tmpdir(), entry), { recursive: true, force: true });
+  }
+  const folder = join(tmpdir(), prefix + ownerOf(run));
+  await mkdir(folder, { recursive: true });
+  return folder;
+}
