@@ -4,18 +4,12 @@
  */
 import { ActivationError } from "../src/activation/error.ts";
 
-export type ListenFds =
-  /** Nothing was passed to anyone. */
-  | { readonly kind: "none" }
-  /** Descriptors were passed, but to the process `pid`. */
-  | { readonly kind: "foreign"; readonly pid: number }
-  /** `addressed`: LISTEN_PID says so. Without it (`systemfd --no-pid`) only the descriptors themselves can tell. */
-  | {
-      readonly kind: "passed";
-      readonly count: number;
-      readonly names: readonly string[] | undefined;
-      readonly addressed: boolean;
-    };
+export interface ListenFds {
+  /** Whom LISTEN_PID addresses. Undefined (`systemfd --no-pid`): only the descriptors themselves can tell. */
+  readonly pid: number | undefined;
+  readonly count: number;
+  readonly names: readonly string[] | undefined;
+}
 
 /** SD_LISTEN_FDS_START: descriptors 0 to 2 are the standard streams. */
 export const FIRST_DESCRIPTOR = 3;
@@ -25,49 +19,49 @@ export const UNNAMED = "unknown";
 
 /** Gives the LISTEN_* variables and removes them from `env`, so that no child of ours takes them for its own. */
 export function takeListenVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const names = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
   const taken: NodeJS.ProcessEnv = {};
-  for (const name of VARIABLES) {
-    if (env[name] !== undefined) taken[name] = env[name];
+  for (const name of names) {
+    taken[name] = env[name];
     Reflect.deleteProperty(env, name);
   }
   return taken;
 }
 
 /**
- * Reads the variables as the process `pid`.
+ * Reads the variables as the process `ownPid`; undefined where nothing was passed. What is addressed to another process is
+ * read no further: its count is 0.
  * @throws {ActivationError} bad-variable, name-count
  */
-export function parseListenFds(env: Readonly<NodeJS.ProcessEnv>, pid: number): ListenFds {
-  const { LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES, LISTEN_PIDFDID } = env;
-  const addressee = LISTEN_PID === undefined ? undefined : parseNumber("LISTEN_PID", LISTEN_PID, MAX_INT);
-  if (LISTEN_FDS === undefined) return { kind: "none" };
-  if (addressee !== undefined && addressee !== pid) return { kind: "foreign", pid: addressee };
+export function parseListenFds(env: Readonly<NodeJS.ProcessEnv>, ownPid: number): ListenFds | undefined {
+  const pid = parseNumber(env, "LISTEN_PID", MAX_INT);
+  if (env.LISTEN_FDS === undefined) return undefined;
+  if (pid !== undefined && pid !== ownPid) return { pid, count: 0, names: undefined };
   // A pidfd id is a 64-bit inode number. Ours cannot be obtained here, in which case systemd skips the comparison too.
-  if (LISTEN_PIDFDID !== undefined) parseNumber("LISTEN_PIDFDID", LISTEN_PIDFDID, 2 ** 64);
-  const count = parseNumber("LISTEN_FDS", LISTEN_FDS, MAX_INT - FIRST_DESCRIPTOR);
+  parseNumber(env, "LISTEN_PIDFDID", 2 ** 64);
+  const count = parseNumber(env, "LISTEN_FDS", MAX_INT - FIRST_DESCRIPTOR)!;
   // Names are not escaped, may repeat and may be empty.
-  const names = LISTEN_FDNAMES?.split(":");
-  if (names && names.length !== count) {
-    throw new ActivationError(
-      "name-count",
-      `LISTEN_FDS=${LISTEN_FDS} passes ${count} ${count === 1 ? "descriptor" : "descriptors"}, but LISTEN_FDNAMES="${LISTEN_FDNAMES}" names ${names.length}`,
-      "Give one name per descriptor, with colons between, or leave LISTEN_FDNAMES away",
-    );
-  }
-  return { kind: "passed", count, names, addressed: addressee !== undefined };
+  const names = env.LISTEN_FDNAMES?.split(":");
+  if (!names || names.length === count) return { pid, count, names };
+  throw new ActivationError(
+    "name-count",
+    `LISTEN_FDS=${count}, but LISTEN_FDNAMES="${env.LISTEN_FDNAMES}" has ${names.length}`,
+    "Give one name per socket, with colons between, or none at all",
+  );
 }
 
 // --- internal ---
 
-const VARIABLES = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"] as const;
 const MAX_INT = 2 ** 31 - 1;
 
-function parseNumber(variable: string, text: string, most: number): number {
-  const number = /^\d{1,20}$/.test(text) ? Number(text) : Number.NaN;
+function parseNumber(env: Readonly<NodeJS.ProcessEnv>, variable: string, most: number): number | undefined {
+  const text = env[variable];
+  if (text === undefined) return undefined;
+  const number = /^\d{1,20}$/.test(text) ? Number(text) : 0;
   if (number >= 1 && number <= most) return number;
   throw new ActivationError(
     "bad-variable",
     `${variable}="${text}" is no number from 1 to ${most}`,
-    `systemd sets it for the program that it starts: remove it from the environment, or pass sockets as sd_listen_fds(3) says`,
+    "Remove it, or pass sockets as sd_listen_fds(3) says",
   );
 }

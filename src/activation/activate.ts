@@ -1,6 +1,6 @@
-import { Activation, type Source } from "./activation.ts";
+import { type Activation, createActivation } from "./activation.ts";
 import { type Fallback, socketsFromFallback } from "./bind.ts";
-import { describeSocket, type OwnedSocket } from "./passed-socket.ts";
+import { describe } from "./passed-socket.ts";
 import { debug } from "./report.ts";
 import { socketsFromSystemd } from "./systemd.ts";
 
@@ -22,19 +22,10 @@ export interface ActivateOptions<N extends string> {
 export function activate<N extends string>(options: ActivateOptions<N> = {}): Activation<N> {
   const { fallback = {}, env = process.env, signals = ["SIGTERM", "SIGINT"] } = options;
   const asked = Object.keys(fallback);
-  const { source, sockets } = findSockets(env, fallback);
-  debug(() => `source ${source}: ${sockets.map(describeSocket).join(", ") || "no sockets"}`);
-  return new Activation<N>({ source, sockets, asked, env, signals });
-}
-
-// --- internal ---
-
-/** The first source that has sockets; a further one is one more line here. */
-function findSockets(
-  env: NodeJS.ProcessEnv,
-  fallback: Fallback<string>,
-): { source: Source; sockets: readonly OwnedSocket[] } {
-  const passed = socketsFromSystemd(env, Object.keys(fallback).length > 0);
-  if (passed) return { source: "systemd", sockets: passed };
-  return { source: "bind", sockets: socketsFromFallback(fallback) };
+  // The first source that has sockets wins.
+  const passed = socketsFromSystemd(env, asked.length > 0);
+  const source = passed ? "systemd" : "bind";
+  const sockets = passed ?? socketsFromFallback(fallback);
+  debug(() => `source ${source}: ${describe(...sockets)}`);
+  return createActivation({ source, sockets, asked, env, signals });
 }

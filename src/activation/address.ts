@@ -22,7 +22,7 @@ export function parseAddress(input: string | number): Address {
   const host = bracketed ?? plain;
   if (bracketed !== undefined && !isIPv6(bracketed)) throw new SyntaxError(`"${bracketed}" is no IPv6 address`);
   if (plain !== undefined && !isIPv4(plain)) {
-    throw new SyntaxError(`"${plain}" is no IPv4 address: write PORT, "127.0.0.1:PORT", "[::1]:PORT" or "unix:/PATH"`);
+    throw new SyntaxError(`"${plain}" is no IPv4 address: ${HINT}`);
   }
   return { type: scheme as "tcp" | "udp", host, port: parsePort(port, text) };
 }
@@ -37,9 +37,11 @@ export function formatAddress(address: Address): string {
 
 // --- internal ---
 
+const HINT = 'write PORT, "127.0.0.1:PORT", "[::1]:PORT" or "unix:/PATH"';
+
 function parsePort(digits: string, whole: string): number {
   if (!/^\d+$/.test(digits)) {
-    throw new SyntaxError(`"${whole}" is no address: write PORT, "127.0.0.1:PORT", "[::1]:PORT" or "unix:/PATH"`);
+    throw new SyntaxError(`"${whole}" is no address: ${HINT}`);
   }
   const port = Number(digits);
   if (port > 65535) throw new SyntaxError(`port ${digits} is out of range: ports go from 1 to 65535`);
@@ -50,7 +52,7 @@ function parsePort(digits: string, whole: string): number {
 function parseUnix(path: string): Address {
   if (path === "") throw new SyntaxError('a unix address needs a path, for example "unix:/run/app.sock"');
   if (path.includes("\0")) throw new SyntaxError("a unix path may not contain a NUL character");
-  const bytes = new TextEncoder().encode(path).length;
+  const bytes = Buffer.byteLength(path);
   if (bytes > 107) throw new SyntaxError(`the unix path is ${bytes} bytes long; 107 is the most that the kernel takes`);
   return { type: "unix", path };
 }

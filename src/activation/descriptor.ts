@@ -1,111 +1,71 @@
 /** Says what an inherited descriptor is, without disturbing it: a failed listen would close it. */
-import { fstatSync, type Stats } from "node:fs";
-import { isIPv6, SocketAddress } from "node:net";
+import { fstatSync } from "node:fs";
 import type { Address } from "./address.ts";
 import { ActivationError } from "./error.ts";
-import { socketName, socketOption } from "./ffi.ts";
-import type { PassedSocket } from "./passed-socket.ts";
-
-/** What can be known of a listening stream socket. Without node:ffi, only that it is a socket. */
-export interface Descriptor {
-  readonly fd: number;
-  readonly family: PassedSocket["family"];
-  readonly address: Address | undefined;
-  /** As the kernel keeps it; only of TCP sockets. */
-  readonly backlog: number | undefined;
-}
+import { type SocketOption, socketName, socketOption } from "./ffi.ts";
+import { type OwnedSocket, ownSocket } from "./passed-socket.ts";
 
 /**
- * Takes a descriptor that was passed under `name`.
- * @throws {ActivationError} lost-descriptor, not-a-socket, not-listening, unsupported-socket
+ * Takes a listening stream socket that was passed under `name`. Without node:ffi, all that is seen is that it is a socket.
+ * @throws {ActivationError} lost-descriptor, not-listening, unsupported-socket
  */
-export function readListener(fd: number, name: string): Descriptor {
+export function readListener(fd: number, name: string): OwnedSocket {
   const place = `descriptor ${fd} ("${name}")`;
   requireSocket(fd, place);
-  const type = socketOption(fd, SOL_SOCKET, SO_TYPE)?.[0];
-  if (type !== undefined && type !== SOCK_STREAM) throw unsupported(place, `${TYPES[type] ?? `type ${type}`} socket`);
-  if (socketOption(fd, SOL_SOCKET, SO_ACCEPTCONN)?.[0] === 0) {
+  const type = socketOption(fd, SO_TYPE)?.[0] ?? SOCK_STREAM;
+  const bytes = socketName(fd);
+  const family = bytes && FAMILIES[bytes[0]! + bytes[1]!];
+  if (type !== SOCK_STREAM || (bytes && !family)) {
     throw new ActivationError(
-      "not-listening",
-      `${place} is a socket that does not listen`,
-      "Pass listening sockets: Accept=no in a .socket unit, listen(2) elsewhere",
+      "unsupported-socket",
+      `${place} is no stream socket over IPv4, IPv6 or unix; others are not served yet`,
+      "Pass it with ListenStream= in a .socket unit",
     );
   }
-  const domain = socketOption(fd, SOL_SOCKET, SO_DOMAIN)?.[0];
-  const family = domain === undefined ? undefined : FAMILIES[domain];
-  if (domain !== undefined && family === undefined) throw unsupported(place, `socket of address family ${domain}`);
-  return { fd, family, address: readAddress(fd, family), backlog: family === "unix" ? undefined : readBacklog(fd) };
+  if (socketOption(fd, SO_ACCEPTCONN)?.[0] === 0) {
+    throw new ActivationError(
+      "not-listening",
+      `${place} does not listen`,
+      "Pass a listening one: Accept=no in a .socket unit",
+    );
+  }
+  // tcp(7): of a listening socket tcpi_sacked, the eighth word, is the most that its queue holds (sk_max_ack_backlog).
+  const backlog = socketOption(fd, TCP_INFO, 8)?.[7];
+  return ownSocket({ name, fd, family, address: bytes && readAddress(family, bytes), backlog });
 }
 
 // --- internal ---
 
-// Linux's numbers: asm-generic/socket.h, netinet/in.h, netinet/tcp.h.
-const SOL_SOCKET = 1;
-const SO_TYPE = 3;
-const SO_ACCEPTCONN = 30;
-const SO_DOMAIN = 39;
-const IPPROTO_TCP = 6;
-const IPPROTO_IPV6 = 41;
-const IPV6_V6ONLY = 26;
-const TCP_INFO = 11;
-const TCP_LISTEN = 10;
+// Linux's numbers: of SOL_SOCKET (asm-generic/socket.h) and of IPPROTO_TCP (netinet/tcp.h).
+const SO_TYPE: SocketOption = [1, 3];
+const SO_ACCEPTCONN: SocketOption = [1, 30];
+const TCP_INFO: SocketOption = [6, 11];
 const SOCK_STREAM = 1;
-const TYPES: Readonly<Record<number, string>> = { 2: "datagram", 3: "raw", 5: "sequential-packet" };
-const FAMILIES: Readonly<Record<number, PassedSocket["family"]>> = { 1: "unix", 2: "ipv4", 10: "ipv6" };
+const FAMILIES: Readonly<Record<number, "unix" | "ipv4" | "ipv6">> = { 1: "unix", 2: "ipv4", 10: "ipv6" };
 
 function requireSocket(fd: number, place: string): void {
-  const mend =
-    "Start the program directly, so that nothing between closes the descriptors (exec in a shell script does)";
-  let stats: Stats;
   try {
-    stats = fstatSync(fd);
-  } catch (cause) {
-    throw new ActivationError("lost-descriptor", `${place} is not open: it was lost on the way`, mend, { cause });
+    if (fstatSync(fd).isSocket()) return;
+  } catch {
+    // EBADF. Seldom: under the number of a lost one Node has opened its own since.
   }
-  if (stats.isSocket()) return;
-  // A closed descriptor looks like this as well: Node has opened its own under that number since.
-  const kind = stats.isFile()
-    ? "a file"
-    : stats.isFIFO()
-      ? "a pipe or FIFO"
-      : stats.isCharacterDevice()
-        ? "a device"
-        : "something else";
-  throw new ActivationError("not-a-socket", `${place} is no socket but ${kind}`, mend);
-}
-
-function unsupported(place: string, what: string): ActivationError {
-  return new ActivationError(
-    "unsupported-socket",
-    `${place} is a ${what}, which Rouse does not serve yet`,
-    "Pass stream sockets over IPv4, IPv6 or unix: ListenStream= in a .socket unit",
+  throw new ActivationError(
+    "lost-descriptor",
+    `${place} is no open socket`,
+    "It was closed on the way: start the program itself, or with exec in a shell script",
   );
 }
 
-/** tcp(7), TCP_INFO: of a listening socket tcpi_sacked, the eighth word, is the most that the queue holds (sk_max_ack_backlog). */
-function readBacklog(fd: number): number | undefined {
-  const info = socketOption(fd, IPPROTO_TCP, TCP_INFO, 8);
-  if (!info || (info[0]! & 0xff) !== TCP_LISTEN) return undefined;
-  return info[7] || undefined;
-}
-
-function readAddress(fd: number, family: PassedSocket["family"]): Address | undefined {
-  const name = family && socketName(fd);
-  if (!name) return undefined;
-  if (family === "unix") return readUnixAddress(name.subarray(2));
-  const port = name[2]! * 256 + name[3]!;
-  if (family === "ipv4") return { type: "tcp", host: name.subarray(4, 8).join("."), port };
-  const groups = Array.from({ length: 8 }, (_, i) => (name[8 + 2 * i]! * 256 + name[9 + 2 * i]!).toString(16)).join(
-    ":",
-  );
-  const host = isIPv6(groups) ? new SocketAddress({ family: "ipv6", address: groups }).address : groups;
-  const everywhere = host === "::" && socketOption(fd, IPPROTO_IPV6, IPV6_V6ONLY)?.[0] === 0;
-  return { type: "tcp", host: everywhere ? undefined : host, port };
-}
-
-/** unix(7): a path ends at its NUL; a name in the abstract namespace starts with one, shown as "@"; none at all is unnamed. */
-function readUnixAddress(path: Uint8Array): Address | undefined {
-  const text = new TextDecoder().decode(path);
-  if (text === "") return undefined;
-  return { type: "unix", path: text.startsWith("\0") ? `@${text.slice(1)}` : text.replace(/\0.*$/s, "") };
+/** From a sockaddr_un, sockaddr_in or sockaddr_in6. */
+function readAddress(family: "unix" | "ipv4" | "ipv6" | undefined, bytes: Buffer): Address | undefined {
+  if (family === "unix") {
+    // unix(7): a path ends at its NUL; an abstract name starts with one, shown as "@"; there may be none at all.
+    const path = bytes.toString("utf8", 2).replace(/^\0/, "@").split("\0")[0]!;
+    return path === "" ? undefined : { type: "unix", path };
+  }
+  const port = bytes.readUInt16BE(2);
+  if (family === "ipv4") return { type: "tcp", host: bytes.subarray(4, 8).join("."), port };
+  // URL writes an IPv6 address in its short form.
+  const groups = bytes.toString("hex", 8, 24).replaceAll(/.{4}(?=.)/g, "$&:");
+  return { type: "tcp", host: new URL(`http://[${groups}]`).hostname.slice(1, -1), port };
 }

@@ -5,7 +5,6 @@ export type ActivationErrorCode =
   | "name-count"
   | "other-process"
   | "lost-descriptor"
-  | "not-a-socket"
   | "not-listening"
   | "unsupported-socket"
   | "missing-socket"
@@ -15,23 +14,24 @@ export type ActivationErrorCode =
   | "path-not-a-socket"
   | "address-in-use"
   | "permission-denied"
-  | "listen-failed"
-  | "draining";
+  | "listen-failed";
 
-/** Activation is half there, or an address cannot be had. Uncaught, it ends the program with one line and exit code 1. */
+/**
+ * Activation is half there, or an address cannot be had. Uncaught, it ends the program with one line and exit code 1.
+ * Its message says what, where and how to mend it; `mend` repeats the last. (Members carry no comment of their own: esbuild
+ * would keep it in the user's bundle.)
+ */
 export class ActivationError extends Error {
   override readonly name = "ActivationError";
-  /** Stable, kebab-case. */
   readonly code: ActivationErrorCode;
-  /** What to do about it. */
   readonly mend: string;
 
-  /** Both `what` (which also says where) and `mend` are sentences without a final full stop. */
-  constructor(code: ActivationErrorCode, what: string, mend: string, options?: ErrorOptions) {
-    super(`${what}. ${mend}.`, options);
+  constructor(code: ActivationErrorCode, what: string, mend: string, cause?: unknown) {
+    super(`${what}. ${mend}.`, { cause });
     this.code = code;
     this.mend = mend;
-    printWhenUncaught();
+    if (!watching) process.on("uncaughtExceptionMonitor", printUncaught);
+    watching = true;
   }
 }
 
@@ -39,14 +39,10 @@ export class ActivationError extends Error {
 
 let watching = false;
 
-/** The stack would show Rouse's inside, where nothing is to be mended. Installed with the first error: a program that has none keeps Node's own handling. */
-function printWhenUncaught(): void {
-  if (watching) return;
-  watching = true;
-  process.on("uncaughtExceptionMonitor", (error) => {
-    if (!(error instanceof ActivationError) || process.listenerCount("uncaughtException") > 0) return;
-    if (process.hasUncaughtExceptionCaptureCallback()) return;
-    print(error.message);
-    process.exit(1);
-  });
+/** The stack would show Rouse's inside, where nothing is to be mended. A program without such an error keeps Node's own handling. */
+function printUncaught(error: Error): void {
+  if (!(error instanceof ActivationError)) return;
+  if (process.listenerCount("uncaughtException") > 0 || process.hasUncaughtExceptionCaptureCallback()) return;
+  print(error.message);
+  process.exit(1);
 }

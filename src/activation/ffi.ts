@@ -5,91 +5,66 @@
  */
 import { closeSync } from "node:fs";
 
-// Linux's numbers, the same on every architecture that Node is built for.
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const MSG_NOSIGNAL = 0x4000;
+export type SocketOption = readonly [level: number, name: number];
 
-/** getsockopt(2): as many 32-bit words as the kernel gave, at most `words`. Undefined where it cannot be known. */
-export function socketOption(fd: number, level: number, option: number, words = 1): Uint32Array | undefined {
+/** getsockopt(2): the option as 32-bit words, at most `words`. Undefined where it cannot be known. */
+export function socketOption(fd: number, [level, name]: SocketOption, words = 1): Uint32Array | undefined {
   const value = new Uint32Array(words);
   const length = new Uint32Array([value.byteLength]);
-  if (libc()?.getsockopt(fd, level, option, value, length) !== 0) return undefined;
-  return value.subarray(0, length[0]! >> 2);
+  return libc()?.getsockopt(fd, level, name, value, length) === 0 ? value : undefined;
 }
 
 /** getsockname(2): the bytes of the socket address (sockaddr). Undefined where it cannot be known. */
-export function socketName(fd: number): Uint8Array | undefined {
-  const name = new Uint8Array(128);
-  const length = new Uint32Array([name.byteLength]);
-  if (libc()?.getsockname(fd, name, length) !== 0) return undefined;
-  return name.subarray(0, length[0]);
+export function socketName(fd: number): Buffer | undefined {
+  const name = Buffer.alloc(128);
+  const length = new Uint32Array([128]);
+  return libc()?.getsockname(fd, name, length) === 0 ? name.subarray(0, length[0]) : undefined;
 }
 
 /**
- * Sends one datagram to a unix socket; `path` starts with "@" or NUL for the abstract namespace (unix(7)).
- * @returns whether the kernel took it; undefined where it could not be tried
+ * Sends one datagram to a unix socket; `path` starts with "@" for the abstract namespace (unix(7)).
+ * Gives whether the kernel took it; undefined where it could not be tried.
  */
 export function sendUnixDatagram(path: string, message: string): boolean | undefined {
   const c = libc();
   if (!c) return undefined;
   const fd = c.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (!(fd >= 0)) return false;
-  try {
-    const address = unixAddress(path);
-    const bytes = new TextEncoder().encode(message);
-    const length = BigInt(bytes.length);
-    return c.sendto(fd, bytes, length, MSG_NOSIGNAL, address, address.length) === length;
-  } finally {
-    closeSync(fd);
-  }
+  if (fd < 0) return false;
+  // sockaddr_un: the family in the machine's byte order (x64's and arm64's), then the path; an abstract name starts with NUL.
+  const to = Buffer.from(`\x01\0${path.replace(/^@/, "\0")}`);
+  const bytes = Buffer.from(message);
+  const sent = c.sendto(fd, bytes, BigInt(bytes.length), 0, to, to.length);
+  closeSync(fd);
+  return sent >= 0n;
 }
 
 // --- internal ---
 
-/** sockaddr_un: the family in the machine's byte order, then the path; an abstract name starts with NUL and ends with the length. */
-function unixAddress(path: string): Uint8Array {
-  const name = new TextEncoder().encode(path);
-  if (path.startsWith("@")) name[0] = 0;
-  const address = new Uint8Array(2 + name.length);
-  address.set(new Uint8Array(new Uint16Array([AF_UNIX]).buffer));
-  address.set(name, 2);
-  return address;
-}
+// Linux's numbers, the same on every architecture that Node is built for.
+const AF_UNIX = 1;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
 
-interface Libc {
-  getsockopt(fd: number, level: number, option: number, value: Uint32Array, length: Uint32Array): number;
-  getsockname(fd: number, name: Uint8Array, length: Uint32Array): number;
-  socket(domain: number, type: number, protocol: number): number;
-  sendto(fd: number, bytes: Uint8Array, length: bigint, flags: number, to: Uint8Array, toLength: number): bigint;
-}
+type Libc = NonNullable<ReturnType<typeof load>>;
 
 let loaded: Libc | null | undefined;
 
-function libc(): Libc | undefined {
+function libc(): Libc | null {
   if (loaded === undefined) loaded = load();
-  return loaded ?? undefined;
+  return loaded;
 }
 
-/** About a millisecond: only when something is to be asked. Node says that FFI is experimental at the first load; a built program is told not to. */
-function load(): Libc | null {
+/** Costs more than a millisecond, so only when something is to be asked. Node warns once that FFI is experimental; a built program does not. */
+function load() {
   if (process.platform !== "linux") return null;
   try {
-    const { lib } = process.getBuiltinModule("node:ffi").dlopen(null);
     // node:ffi ignores keys of a signature that it does not know: in 26.10 they are `arguments` and `return`.
-    return {
-      getsockopt: lib.getFunction("getsockopt", {
-        arguments: ["i32", "i32", "i32", "pointer", "pointer"],
-        return: "i32",
-      }),
-      getsockname: lib.getFunction("getsockname", { arguments: ["i32", "pointer", "pointer"], return: "i32" }),
-      socket: lib.getFunction("socket", { arguments: ["i32", "i32", "i32"], return: "i32" }),
-      sendto: lib.getFunction("sendto", {
-        arguments: ["i32", "pointer", "u64", "i32", "pointer", "u32"],
-        return: "i64",
-      }),
-    };
+    return process.getBuiltinModule("node:ffi").dlopen(null, {
+      getsockopt: { arguments: ["i32", "i32", "i32", "pointer", "pointer"], return: "i32" },
+      getsockname: { arguments: ["i32", "pointer", "pointer"], return: "i32" },
+      socket: { arguments: ["i32", "i32", "i32"], return: "i32" },
+      sendto: { arguments: ["i32", "pointer", "u64", "i32", "pointer", "u32"], return: "i64" },
+    }).functions;
   } catch {
     return null;
   }

@@ -1,6 +1,7 @@
 import { type Address, formatAddress } from "./address.ts";
+import { built } from "./built.ts";
 
-/** A socket that the program asked for by name, or may ask for. */
+/** A socket that was passed to the program under a name, or that it will bind under that name. */
 export interface PassedSocket {
   readonly name: string;
   readonly type: "stream";
@@ -14,60 +15,53 @@ export interface PassedSocket {
   /** How many connections the kernel keeps until they are accepted. */
   readonly backlog: number;
   /**
-   * What to call `server.listen(...socket.listenArguments())` with, for a framework that must call it itself. The backlog
-   * is an argument of its own, because Node ignores it beside a descriptor. Such a server is the program's own to close:
-   * when `activation.signal` aborts.
+   * For a framework that must call listen itself: `server.listen(...socket.listenArguments())`. The backlog is an argument
+   * of its own, because Node ignores it beside a descriptor. Such a server is the program's own to close, when
+   * `activation.signal` aborts, and `activation.ready()` its own to call.
    */
   listenArguments(): [options: ListenOptions, backlog: number];
 }
 
-/** Of a fresh object: Fastify adds to it. */
+/** A fresh object each time: Fastify adds to it. */
 export type ListenOptions = { fd: number } | { path: string } | { port: number; host?: string };
 
-/** Where a socket stands: nobody's yet, given to a server, or served. It never becomes free again: a server that closes closes the descriptor. */
-export type SocketState = "free" | "taken" | "listening";
-
-/** A PassedSocket with what only Rouse knows of it. Every activation in this process shares it. */
-export class OwnedSocket implements PassedSocket {
-  readonly type = "stream";
-  readonly role = "listener";
-  readonly name: string;
-  readonly family: PassedSocket["family"];
-  readonly fd: number | undefined;
-  readonly address: Address | undefined;
-  readonly backlog: number;
-  /** Starts free. */
-  state: SocketState = "free";
+/** A PassedSocket with what only Rouse knows of it. Every activation of this process shares it. */
+export interface OwnedSocket extends PassedSocket {
+  /** Never free again, if it was passed: a server that closes closes the descriptor. */
+  state: "free" | "taken" | "listening";
   /** Whether the program may be serving it without us knowing. */
-  lent = false;
-
-  constructor(facts: Pick<PassedSocket, "name" | "family" | "fd" | "address" | "backlog">) {
-    this.name = facts.name;
-    this.family = facts.family;
-    this.fd = facts.fd;
-    this.address = facts.address;
-    this.backlog = facts.backlog;
-  }
-
-  listenArguments(): [options: ListenOptions, backlog: number] {
-    this.lent = true;
-    return bindArguments(this);
-  }
+  lent: boolean;
 }
 
-export function bindArguments(socket: PassedSocket): [options: ListenOptions, backlog: number] {
-  const { fd, address, backlog } = socket;
+/** `backlog` undefined: the kernel does not tell, so what the unit was built with, else the default of systemd and of Linux. */
+export function ownSocket(
+  facts: Pick<PassedSocket, "name" | "family" | "fd" | "address"> & { readonly backlog?: number | undefined },
+): OwnedSocket {
+  return {
+    ...facts,
+    backlog: facts.backlog ?? built?.sockets[facts.name]?.backlog ?? 4096,
+    type: "stream",
+    role: "listener",
+    state: "free",
+    lent: false,
+    listenArguments() {
+      this.lent = true;
+      return bindArguments(this);
+    },
+  };
+}
+
+export function bindArguments({ fd, address, backlog }: PassedSocket): [options: ListenOptions, backlog: number] {
   if (fd !== undefined) return [{ fd }, backlog];
-  if (address?.type === "unix") return [{ path: address.path }, backlog];
+  if (address!.type === "unix") return [{ path: address!.path }, backlog];
   const { host, port } = address!;
   return [host === undefined ? { port } : { port, host }, backlog];
 }
 
-/** For messages: `"http" (descriptor 3, 127.0.0.1:8080)`. */
-export function describeSocket(socket: Pick<PassedSocket, "name" | "fd" | "address">): string {
-  const places = [
-    socket.fd === undefined ? undefined : `descriptor ${socket.fd}`,
-    socket.address && formatAddress(socket.address),
-  ];
-  return `"${socket.name}" (${places.filter((place) => place !== undefined).join(", ")})`;
+/** For messages: `"http" descriptor 3 127.0.0.1:8080`. */
+export function describe(...sockets: readonly PassedSocket[]): string {
+  const texts = sockets.map(({ name, fd, address }) =>
+    [`"${name}"`, fd !== undefined && `descriptor ${fd}`, address && formatAddress(address)].filter(Boolean).join(" "),
+  );
+  return texts.join(", ") || "none";
 }

@@ -1,48 +1,33 @@
 /** SIGTERM and SIGINT: drain, then exit 0. A program that handles a signal itself keeps it. */
 
-/** `drained` false: something of the program's own may still be ending, which gets `deadline` milliseconds. */
-export interface Stopper {
-  stop(): Promise<{ readonly drained: boolean; readonly deadline: number }>;
-  /** Ends the wait. */
-  hurry(): void;
-}
-
-/** Stops with the process when one of the signals comes. Gives the function that takes it back. */
-export function stopOn(signals: readonly NodeJS.Signals[], stopper: Stopper): () => void {
+/** Calls `stop` when one of the signals comes, and ends the process after it. Gives the function that takes this back. */
+export function stopOn(signals: readonly NodeJS.Signals[], stop: Stop): () => void {
   for (const signal of signals) {
-    const stoppers = bySignal.get(signal) ?? new Set();
-    if (stoppers.size === 0) process.on(signal, onSignal);
-    bySignal.set(signal, stoppers.add(stopper));
+    if (!stops.some((other) => other.signal === signal)) process.on(signal, onSignal);
+    stops.push({ signal, stop });
   }
   return () => {
-    for (const signal of signals) {
-      const stoppers = bySignal.get(signal);
-      if (stoppers?.delete(stopper) && stoppers.size === 0) process.off(signal, onSignal);
-    }
+    stops = stops.filter((other) => other.stop !== stop);
+    for (const signal of signals) if (!stops.some((other) => other.signal === signal)) process.off(signal, onSignal);
   };
 }
 
 // --- internal ---
 
-const bySignal = new Map<NodeJS.Signals, Set<Stopper>>();
-let stoppingSince: number | undefined;
+type Stop = () => Promise<void>;
 
-function onSignal(signal: NodeJS.Signals): void {
+let stops: { readonly signal: NodeJS.Signals; readonly stop: Stop }[] = [];
+let since = 0;
+
+async function onSignal(signal: NodeJS.Signals): Promise<void> {
   // Asked at the time of the signal: the program may have added its own listener after us.
   if (process.listenerCount(signal) > 1) return;
-  const stoppers = [...(bySignal.get(signal) ?? [])];
-  if (stoppingSince === undefined) {
-    stoppingSince = performance.now();
-    void Promise.all(stoppers.map((stopper) => stopper.stop())).then(exit);
+  if (since > 0) {
+    // A second Ctrl-C means now. Within a second it is the same one again: npm passes on what the terminal sent to all.
+    if (performance.now() - since > 1000) process.exit();
     return;
   }
-  // A second Ctrl-C means now. Within a second it is the same one again: npm passes on what the terminal sent to all.
-  if (performance.now() - stoppingSince > 1000) for (const stopper of stoppers) stopper.hurry();
-}
-
-function exit(results: readonly { readonly drained: boolean; readonly deadline: number }[]): void {
-  const waiting = results.filter((result) => !result.drained).map((result) => result.deadline);
-  if (waiting.length === 0) process.exit();
-  const elapsed = performance.now() - stoppingSince!;
-  setTimeout(() => process.exit(), Math.max(0, Math.max(...waiting) - elapsed)).unref();
+  since = performance.now();
+  await Promise.all(stops.map((other) => other.signal === signal && other.stop()));
+  process.exit();
 }

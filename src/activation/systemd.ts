@@ -6,11 +6,10 @@ import {
   takeListenVariables,
   UNNAMED,
 } from "../../systemd/listen-fds.ts";
-import { backlogOf } from "./backlog.ts";
 import { readListener } from "./descriptor.ts";
 import { ActivationError } from "./error.ts";
-import { OwnedSocket } from "./passed-socket.ts";
-import { debug, warn } from "./report.ts";
+import type { OwnedSocket } from "./passed-socket.ts";
+import { debug, print } from "./report.ts";
 
 /**
  * Gives the sockets that were passed to this process, or undefined where none were. The variables are consumed, and what
@@ -21,66 +20,50 @@ import { debug, warn } from "./report.ts";
 export function socketsFromSystemd(env: NodeJS.ProcessEnv, mayBind: boolean): readonly OwnedSocket[] | undefined {
   const known = outcomes.get(env);
   const outcome = known ?? receive(takeListenVariables(env));
-  if (outcome.kind !== "none") outcomes.set(env, outcome);
-  if (outcome.kind === "broken" || (outcome.kind === "foreign" && !mayBind)) throw outcome.error;
-  if (outcome.kind === "foreign" && !known) warn(`${outcome.error.message} The fallback is bound instead.`);
-  return outcome.kind === "passed" ? outcome.sockets : undefined;
+  if (outcome) outcomes.set(env, outcome);
+  if (!(outcome instanceof ActivationError)) return outcome;
+  if (!mayBind || outcome.code !== "other-process") throw outcome;
+  if (!known) print(`warning: ${outcome.message} The fallback is bound instead.`);
+  return undefined;
 }
 
 // --- internal ---
 
-type Outcome =
-  | { readonly kind: "none" }
-  | { readonly kind: "passed"; readonly sockets: readonly OwnedSocket[] }
-  | { readonly kind: "foreign" | "broken"; readonly error: ActivationError };
+type Outcome = readonly OwnedSocket[] | ActivationError;
 
 const outcomes = new WeakMap<NodeJS.ProcessEnv, Outcome>();
 
-function receive(variables: NodeJS.ProcessEnv): Outcome {
+function receive(variables: NodeJS.ProcessEnv): Outcome | undefined {
   let parsed: ListenFds | undefined;
   try {
     parsed = parseListenFds(variables, process.pid);
-    if (parsed.kind === "none") return parsed;
-    debug(() =>
-      Object.entries(variables)
-        .map(([name, value]) => `${name}=${value}`)
-        .join(" "),
-    );
-    if (parsed.kind === "foreign") return { kind: "foreign", error: otherProcess(parsed.pid) };
-    return { kind: "passed", sockets: readSockets(parsed.count, parsed.names) };
+    if (!parsed) return undefined;
+    debug(() => JSON.stringify(variables));
+    return parsed.count === 0 ? otherProcess(whose(parsed.pid)) : readSockets(parsed);
   } catch (error) {
     if (!(error instanceof ActivationError)) throw error;
-    if (parsed?.kind === "passed" && !parsed.addressed) return { kind: "foreign", error: notOurs(error) };
-    return { kind: "broken", error };
+    // Without LISTEN_PID the descriptors are the only witness, and they say no.
+    return parsed && parsed.pid === undefined
+      ? otherProcess("there is no LISTEN_PID, and the descriptors are not such")
+      : error;
   }
 }
 
-/** Stops at the first descriptor that is not there: `count` may be anything up to 2^31. */
-function readSockets(count: number, names: readonly string[] | undefined): OwnedSocket[] {
+/** Stops at the first descriptor that is not there: the count may be anything up to 2^31. */
+function readSockets({ count, names }: ListenFds): OwnedSocket[] {
   const sockets: OwnedSocket[] = [];
-  for (let index = 0; index < count; index++) {
-    const name = names?.[index] ?? UNNAMED;
-    const facts = readListener(FIRST_DESCRIPTOR + index, name);
-    sockets.push(new OwnedSocket({ ...facts, name, backlog: facts.backlog ?? backlogOf(name) }));
-  }
+  for (let i = 0; i < count; i++) sockets.push(readListener(FIRST_DESCRIPTOR + i, names?.[i] ?? UNNAMED));
   return sockets;
 }
 
-function otherProcess(pid: number): ActivationError {
-  const whose = pid === process.ppid ? "which is the parent of this process" : "which is another process";
-  return new ActivationError(
-    "other-process",
-    `LISTEN_PID=${pid} passes the sockets to process ${pid}, ${whose} (${process.pid})`,
-    "npm run, node --run and node --watch do not hand descriptors on: start node itself (with exec, in a shell script)",
-  );
+function whose(pid: number | undefined): string {
+  return `LISTEN_PID=${pid} is ${pid === process.ppid ? "the parent of" : "not"} this process (${process.pid})`;
 }
 
-/** Without LISTEN_PID the descriptors are the only witness, and they say no. */
-function notOurs(error: ActivationError): ActivationError {
+function otherProcess(why: string): ActivationError {
   return new ActivationError(
     "other-process",
-    `LISTEN_FDS is set without LISTEN_PID, and ${error.message.replace(` ${error.mend}.`, "").replace(/\.$/, "")}`,
-    "npm run, node --run and node --watch do not hand descriptors on: start node itself (with exec, in a shell script)",
-    { cause: error },
+    `LISTEN_FDS is set, but not for this process: ${why}`,
+    "npm run and node --watch pass no descriptors on: start node itself, or with exec in a shell script",
   );
 }
