@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { suite, type TestContext, test } from "node:test";
 import type { PackageRequest, PackageUnit } from "../../packaging/packager.ts";
@@ -159,6 +159,22 @@ suite("upgrade", () => {
     assert.ok(calls.includes("deb-systemd-helper enable lunchd-http.socket"));
   });
 
+  test("to a version that does not start at boot takes the link away that did", async (t) => {
+    const system = await installed(t);
+    const wants = system.folder("etc/systemd/system/multi-user.target.wants");
+    const other = system.folder("etc/systemd/system/graphical.target.wants");
+    const state = system.folder("var/lib/systemd/deb-systemd-helper-enabled");
+    const socketLink = join(system.folder("etc/systemd/system/sockets.target.wants"), "lunchd-http.socket");
+    for (const path of [join(wants, "lunchd.service"), join(other, "lunchd.service"), socketLink])
+      symlinkSync("x", path);
+    const links = `${socketLink}\n${join(wants, "lunchd.service")}\n${join(other, "lunchd.service")}\n`;
+    writeFileSync(join(state, "lunchd.service.dsh-also"), links);
+    system.upgrade(await version({ service: serviceUnit.replace("multi-user", "graphical") }));
+    assert.deepEqual(system.list("etc/systemd/system/multi-user.target.wants"), ["kept"]);
+    assert.ok(lstatSync(join(other, "lunchd.service")), "still wanted");
+    assert.ok(lstatSync(socketLink), "another unit's");
+  });
+
   test("on top of one that was never configured compares with what still runs", async (t) => {
     const system = await installed(t);
     system.unpackUpgrade(await version({ http: socketUnit("http", "ListenStream=8091") }));
@@ -300,6 +316,7 @@ suite("the scripts as such", () => {
 interface Shape {
   readonly http?: string;
   readonly admin?: string;
+  readonly service?: string;
   readonly added?: boolean;
   readonly boot?: boolean;
   readonly units?: readonly PackageUnit[];
@@ -313,7 +330,7 @@ function version(shape: Shape) {
   return versionOf(
     sampleRequest("/bin/true", {
       files: [
-        text(`${at}/lunchd.service`, serviceUnit),
+        text(`${at}/lunchd.service`, shape.service ?? serviceUnit),
         text(`${at}/lunchd-http.socket`, shape.http ?? socketUnit("http", "ListenStream=8090")),
         text(`${at}/lunchd-admin.socket`, shape.admin ?? socketUnit("admin", "ListenStream=/run/lunchd.sock")),
         ...(added ? [text(`${at}/lunchd-extra.socket`, socketUnit("extra", "ListenStream=8099"))] : []),
@@ -346,6 +363,7 @@ function enabling(unit: string): string[] {
     `deb-systemd-helper unmask ${unit}`,
     `deb-systemd-helper --quiet was-enabled ${unit}`,
     `deb-systemd-helper enable ${unit}`,
+    `deb-systemd-helper update-state ${unit}`,
   ];
 }
 

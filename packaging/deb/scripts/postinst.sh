@@ -20,10 +20,28 @@ enable_units() {
         deb-systemd-helper unmask "$unit" >/dev/null || true
         if deb-systemd-helper --quiet was-enabled "$unit"; then
             deb-systemd-helper enable "$unit" >/dev/null || true
-        else
-            deb-systemd-helper update-state "$unit" >/dev/null || true
         fi
+        drop_links "$unit"
+        deb-systemd-helper update-state "$unit" >/dev/null || true
     done
+}
+
+# deb-systemd-helper links a unit to the targets that want it now, and forgets about the links to those that did: a service that
+# was to start at boot, and is not any more, would go on to do so.
+drop_links() {
+    state='/var/lib/systemd/deb-systemd-helper-enabled'
+    if [ ! -f "$state/$1.dsh-also" ]; then
+        return 0
+    fi
+    while read -r link; do
+        folder=${link%/*}
+        folder=${folder##*/}
+        target=${folder%.*}
+        if [ "${link##*/}" = "$1" ] &&
+            ! grep -Eq "^(WantedBy|RequiredBy)=(.* )?$target( |\$)" "/usr/lib/systemd/system/$1"; then
+            rm -f "$link" "$state/$folder/$1"
+        fi
+    done <"$state/$1.dsh-also"
 }
 
 # Units that this version no longer has would leave their links behind.
