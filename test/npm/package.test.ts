@@ -1,0 +1,115 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { firstAnswer } from "../helpers/first-answer.ts";
+import { root } from "../helpers/rouse.ts";
+
+// What users get: `npm pack`, and `npm install` of that file in an empty folder elsewhere.
+let folder = "";
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), "rouse-elsewhere-"));
+  const packed = execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], {
+    cwd: root,
+    encoding: "utf8",
+  })
+    .trim()
+    .split("\n")
+    .at(-1)!;
+  write(
+    "package.json",
+    JSON.stringify({ name: "elsewhere", version: "0.3.0", type: "module", scripts: { version: "node --version" } }),
+  );
+  write(
+    "rouse.config.ts",
+    `import { defineService } from "rouse/config";\nexport default defineService({ entry: "server.ts", sockets: { web: 8099 } });\n`,
+  );
+  write(
+    "server.ts",
+    `import { createServer } from "node:http";
+import { activate } from "rouse";
+const activation = activate({ fallback: { web: "127.0.0.1:8099" } });
+await activation.listen(createServer((_, response) => response.end("served elsewhere\\n")), "web");
+`,
+  );
+  execFileSync("npm", ["install", "--silent", "--no-audit", "--no-fund", join(folder, packed)], {
+    cwd: folder,
+    stdio: "pipe",
+  });
+});
+
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test("npx rouse build works there, and what it makes answers", async () => {
+  const { status, stdout, stderr } = spawnSync("npx", ["rouse", "build"], { cwd: folder, encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  assert.match(stdout, /elsewhere_0\.3\.0-1_amd64\.deb/);
+  assert.equal(await firstAnswer(join(folder, "out/linux-x64/elsewhere"), "web"), "served elsewhere\n");
+});
+
+test("the runtime is importable by the user's own Node, and typed", () => {
+  write(
+    "use.mjs",
+    `import { activate } from "rouse"; import { defineService } from "rouse/config"; console.log(typeof activate, typeof defineService);`,
+  );
+  assert.equal(execFileSync("node", ["use.mjs"], { cwd: folder, encoding: "utf8" }), "function function\n");
+  const installed = JSON.parse(readFileSync(join(folder, "node_modules/rouse/package.json"), "utf8")) as {
+    exports: Record<string, { types?: string } | string>;
+  };
+  for (const target of Object.values(installed.exports)) {
+    const files = typeof target === "string" ? [target] : Object.values(target);
+    for (const file of files) assert.ok(existsSync(join(folder, "node_modules/rouse", file)), file);
+  }
+});
+
+test("the project keeps its own node, and no dependency brings one", () => {
+  const own = execFileSync("node", ["--version"], { encoding: "utf8" });
+  const inScript = execFileSync("npm", ["run", "--silent", "version"], { cwd: folder, encoding: "utf8" });
+  assert.equal(inScript, own);
+  assert.equal(readdirSync(join(folder, "node_modules/.bin")).includes("node"), false);
+  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { bin?: Record<string, string> }>;
+  };
+  const withNode = Object.entries(lock.packages).filter(([, { bin }]) => bin && "node" in bin);
+  assert.deepEqual(withNode, [], "a dependency with a bin named node would shadow the user's");
+});
+
+test("the packed file holds what it needs and no sources or tests", () => {
+  const files = readdirSync(join(folder, "node_modules/rouse"), { recursive: true }).map(String);
+  for (const file of [
+    "bin/rouse",
+    "bin/pinned-node",
+    "bin/fetch-node.js",
+    "bin/node-bases.json",
+    "dist/schema.json",
+    "dist/packaging/deb/scripts/postinst.sh",
+    "LICENSE",
+  ]) {
+    assert.ok(files.includes(file), file);
+  }
+  assert.deepEqual(
+    files.filter((file) => /^(src|test|bench|node_modules)\//.test(file) || /(?<!\.d)\.ts$/.test(file)),
+    [],
+  );
+});
+
+test("a first call on a machine with nothing cached fetches the pinned Node, with a line of progress", () => {
+  const cache = join(folder, "cache");
+  mkdirSync(cache);
+  const env = { ...process.env, ROUSE_CACHE: cache };
+  const first = spawnSync("npx", ["rouse", "--version"], { cwd: folder, env, encoding: "utf8" });
+  assert.equal(first.status, 0, first.stderr);
+  assert.match(first.stderr, /^rouse: fetching Node 26\.\d+\.\d+ for \S+ \(once\)$/m);
+  assert.match(first.stdout, /^rouse .* \(Node 26\./);
+  const second = spawnSync("npx", ["rouse", "--version"], { cwd: folder, env, encoding: "utf8" });
+  assert.doesNotMatch(second.stderr, /fetching/);
+});
+
+// --- internal ---
+
+function write(name: string, content: string): void {
+  writeFileSync(join(folder, name), content);
+}
