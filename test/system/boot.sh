@@ -1,5 +1,5 @@
 #!/bin/sh
-# boot.sh NAME FOLDER BASE [CGROUP]...: becomes a systemd-nspawn that boots BASE without ever writing to it.
+# boot.sh NAME FOLDER BASE [CGROUP]...: boots BASE by systemd-nspawn without ever writing to it; ends when the machine is powered off.
 # Runs in mount and PID namespaces of its own (see container.ts), so that every mount made here and every process below goes with it, even when it is killed.
 set -eu
 name=$1 folder=$2 base=$3
@@ -19,9 +19,20 @@ mount -t tmpfs tmpfs /run/systemd/nspawn
 
 export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 # The masked timers are the ones that would change files or need the Internet in the middle of a test.
-exec systemd-nspawn --boot --directory="$folder/root" --machine="$name" --hostname="$name" \
-  --register=no --keep-unit --private-network --console=read-only \
-  --link-journal=no --resolv-conf=off --timezone=off \
-  systemd.show_status=1 systemd.log_color=0 \
-  systemd.mask=apt-daily.timer systemd.mask=apt-daily-upgrade.timer systemd.mask=dpkg-db-backup.timer \
-  systemd.mask=e2scrub_all.timer systemd.mask=fstrim.timer systemd.mask=systemd-tmpfiles-clean.timer
+boot() {
+    systemd-nspawn --boot --directory="$folder/root" --machine="$name" \
+        --register=no --keep-unit --private-network --console=read-only \
+        --link-journal=no --resolv-conf=off --timezone=off \
+        systemd.show_status=1 systemd.log_color=0 \
+        systemd.mask=apt-daily.timer systemd.mask=apt-daily-upgrade.timer systemd.mask=dpkg-db-backup.timer \
+        systemd.mask=e2scrub_all.timer systemd.mask=fstrim.timer systemd.mask=systemd-tmpfiles-clean.timer
+}
+
+# With --keep-unit, systemd-nspawn leaves a reboot to whoever started it and says so by this exit code.
+reboot=133
+code=$reboot
+while [ "$code" -eq "$reboot" ]; do
+    code=0
+    boot || code=$?
+done
+exit "$code"

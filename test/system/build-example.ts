@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -38,7 +39,7 @@ const prefix = "rouse-examples-";
  */
 export async function buildExample(name: string, variant: Variant = {}): Promise<Built> {
   const run = await runFolder();
-  const folder = join(run, encodeURIComponent(`${name} ${JSON.stringify(variant)}`));
+  const folder = join(run, `${name}-${digest(JSON.stringify(variant))}`);
   const document = join(folder, "artifacts.json");
   await withLock(`${run}/lock`, async () => {
     if (!existsSync(document)) await build(name, variant, folder, document);
@@ -82,6 +83,10 @@ async function applyVariant(source: string, { version, replace = {} }: Variant):
     if (!content.includes(from)) throw new Error(`${file} does not contain ${JSON.stringify(from)}`);
     await writeFile(join(source, file), content.replaceAll(from, to));
   }
+}
+
+function digest(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
 
 /** Shared by the test files of one `node --test`, which are its children. Folders of runs that ended are removed by the next run. */

@@ -40,11 +40,12 @@ export class Container {
 
   /** The machine's process 1 as the host numbers it; undefined until it runs. */
   get init(): number | undefined {
-    const nspawn = children(this.#process.pid)[0];
+    const shell = children(this.#process.pid)[0];
+    const nspawn = children(shell)[0];
     return children(nspawn).find((pid) => namespacePids(pid).at(-1) === "1");
   }
 
-  /** Whether systemd-nspawn has ended. */
+  /** Whether the machine has been powered off, or never came up. */
   get ended(): boolean {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
   }

@@ -77,6 +77,18 @@ systemTest("lists every file, with type, mode and owner", async (machine) => {
   assert.deepEqual(added, ["f 04750 root:adm /opt/tool", "l 0777 root:root /srv/a link -> /nowhere"]);
 });
 
+systemTest("reboots with the same disk", async (machine) => {
+  const bootId = async () => (await machine.run("cat /proc/sys/kernel/random/boot_id")).stdout;
+  await machine.run("echo kept >/etc/kept && echo lost >/run/lost");
+  const first = await bootId();
+  step("reboots");
+  await machine.reboot();
+  step("is up again");
+  assert.notEqual(await bootId(), first);
+  assert.equal((await machine.run("cat /etc/kept")).stdout, "kept\n");
+  assert.equal((await machine.try("cat /run/lost")).code, 1);
+});
+
 systemTest("copies files in with their mode", async (machine) => {
   const folder = await mkdtemp(join(tmpdir(), "copied-in-"));
   try {

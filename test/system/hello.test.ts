@@ -52,6 +52,14 @@ systemTest("hello: stopping socket and service stops it; stopping the service al
   await assertNoProcess(machine);
 });
 
+systemTest("hello: after a reboot it listens again, and waits for the first request", async (machine) => {
+  await install(machine);
+  await machine.reboot();
+  assert.equal(await machine.listens(80), true);
+  await assertNoProcess(machine);
+  assert.equal((await machine.get(url)).body, "Hello World!\n");
+});
+
 systemTest("hello: an upgrade under load loses no request and keeps port and settings", async (machine) => {
   await install(machine);
   await newerHello();
@@ -97,6 +105,7 @@ systemTest("hello: what the administrator disabled stays so after an upgrade", a
   await machine.run("systemctl disable --now hello.socket");
   await upgrade(machine);
   assert.equal((await machine.try("systemctl is-enabled hello.socket")).stdout, "disabled\n");
+  assert.equal(await machine.listens(80), false);
 });
 
 for (const [outcome, settings] of [

@@ -23,19 +23,17 @@ export async function bootMachine(options: MachineOptions = {}): Promise<Machine
   const root = await debianRoot(options.suite ?? "bookworm");
   const container = new Container(root);
   try {
-    await waitFor("the machine has booted", () => isUp(container), { timeout: 30_000, interval: 20 });
-  } catch (cause) {
-    const output = container.console;
+    return new Machine(container, await booted(container));
+  } catch (error) {
     container.destroy();
-    throw new Error(`${(cause as Error).message}; its console:\n${output}`, { cause });
+    throw error;
   }
-  return new Machine(container, container.init!);
 }
 
 /** A running Debian. Commands are a shell's when they are strings and run as root; every failure tells command, exit code and output. */
 export class Machine implements AsyncDisposable {
   readonly #container: Container;
-  readonly #init: number;
+  #init: number;
   readonly #longRunning: LongRunning[] = [];
 
   constructor(container: Container, init: number) {
@@ -135,6 +133,14 @@ export class Machine implements AsyncDisposable {
     return await waitFor(description, check, options);
   }
 
+  /** Boots it again, with the same disk. It gets a new network, so that what spawn started there has lost its own. */
+  async reboot(): Promise<void> {
+    const before = this.#init;
+    // The connection to a systemd that goes down may break before its answer.
+    await this.try(["systemctl", "reboot", "--no-block"]);
+    this.#init = await booted(this.#container, before);
+  }
+
   /** Ends it with all that runs inside, and removes every trace from the host. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#container.destroy();
@@ -159,10 +165,22 @@ function enter(init: number): string[] {
   return ["nsenter", `--target=${init}`, "--all", "env", "--ignore-environment", ...environment];
 }
 
-async function isUp(container: Container): Promise<boolean> {
+/**
+ * Waits until systemd has started everything, and gives its process as the host numbers it.
+ * @throws {Error} with the console's output
+ */
+async function booted(container: Container, before?: number): Promise<number> {
+  try {
+    return await waitFor("the machine has booted", () => isUp(container, before), { timeout: 30_000, interval: 20 });
+  } catch (cause) {
+    throw new Error(`${(cause as Error).message}; its console:\n${container.console}`, { cause });
+  }
+}
+
+async function isUp(container: Container, before: number | undefined): Promise<number | undefined> {
   if (container.ended) throw new Error("systemd-nspawn ended during the boot");
   const init = container.init;
-  if (init === undefined) return false;
+  if (init === undefined || init === before) return undefined;
   const { stdout } = await tryCommand([...enter(init), "systemctl", "is-system-running"]);
-  return /^(running|degraded)$/.test(stdout.trim());
+  return /^(running|degraded)$/.test(stdout.trim()) ? init : undefined;
 }

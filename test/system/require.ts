@@ -1,5 +1,6 @@
-import { type TestContext, test } from "node:test";
+import { before, type TestContext, test } from "node:test";
 import { bootMachine, type Machine, type MachineOptions } from "./machine.ts";
+import { debianRoot, type Suite } from "./root.ts";
 import { startSteps } from "./step.ts";
 import { whyNotHere } from "./tools.ts";
 
@@ -12,21 +13,29 @@ export function systemTest(
   body: (machine: Machine, context: TestContext) => Promise<void>,
   options: MachineOptions = {},
 ): void {
-  hostTest(name, async (context) => {
-    await using machine = await bootMachine(options);
-    await body(machine, context);
-  });
+  hostTest(
+    name,
+    async (context) => {
+      await using machine = await bootMachine(options);
+      await body(machine, context);
+    },
+    options,
+  );
 }
 
 /** A test that boots its machines itself, or needs only the tools; with the same condition as systemTest. */
-export function hostTest(name: string, body: (context: TestContext) => Promise<void>): void {
+export function hostTest(
+  name: string,
+  body: (context: TestContext) => Promise<void>,
+  options: MachineOptions = {},
+): void {
   const obstacle = whyNotHere();
   if (obstacle !== undefined && !isRequired()) {
     test(name, { skip: obstacle });
     return;
   }
-  // Generous, because the first test of a fresh cache waits for debootstrap.
-  test(name, { timeout: 20 * 60_000 }, async (context) => {
+  if (obstacle === undefined) prepare(options.suite ?? "bookworm");
+  test(name, { timeout: 2 * 60_000 }, async (context) => {
     if (obstacle !== undefined) throw new Error(`system tests are required here, but ${obstacle}`);
     startSteps(name);
     await body(context);
@@ -34,6 +43,15 @@ export function hostTest(name: string, body: (context: TestContext) => Promise<v
 }
 
 // --- internal ---
+
+const prepared = new Set<Suite>();
+
+/** Debootstrap in a fresh cache takes minutes, which are not the first test's. */
+function prepare(suite: Suite): void {
+  if (prepared.has(suite)) return;
+  prepared.add(suite);
+  before(async () => void (await debianRoot(suite)), { timeout: 20 * 60_000 });
+}
 
 function isRequired(): boolean {
   const { CI = "", ROUSE_REQUIRE_SYSTEM = "" } = process.env;
