@@ -65,11 +65,25 @@ async function entryOf({ path, mode, content, conffile }: PackageFile): Promise<
   if (content.kind === "link") return { kind: "link", path, target: content.target };
   if (content.kind === "text") return { ...textFile(path, mode, content.text), conffile };
   const { source } = content;
-  const found = await stat(source).catch((cause: NodeJS.ErrnoException) => {
+  const fail = (cause: NodeJS.ErrnoException): never => {
     throw new RouseError(unreadable(path, source, `cannot be read (${cause.code})`), { cause });
-  });
+  };
+  const found = await stat(source).catch(fail);
   if (!found.isFile()) throw new RouseError(unreadable(path, source, "is not a regular file"));
-  const read = () => createReadStream(source, { highWaterMark: readSize });
+  // Told apart here from what goes wrong where the archive is written.
+  const read = async function* () {
+    const stream = createReadStream(source, { highWaterMark: readSize });
+    const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await chunks.next().catch(fail);
+        if (next.done) return;
+        yield next.value;
+      }
+    } finally {
+      stream.destroy();
+    }
+  };
   return { kind: "file", path, mode, size: found.size, conffile, read };
 }
 

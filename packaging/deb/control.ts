@@ -21,7 +21,7 @@ export function controlFile(request: PackageRequest, tree: readonly TreeEntry[])
     Depends: dependsField(request),
     Section: "net",
     Priority: "optional",
-    Homepage: service.homepage,
+    Homepage: service.homepage?.trim().split(/\s/)[0],
     Description: descriptionField(service),
   };
   const lines = Object.entries(fields).flatMap(([name, value]) => (value ? [`${name}: ${value}\n`] : []));

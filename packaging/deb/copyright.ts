@@ -12,7 +12,7 @@ export function copyrightFile({ service, time, licenses }: PackageRequest): stri
     "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/",
     `Upstream-Name: ${service.name}`,
     `Upstream-Contact: ${maintainerOf(service)}`,
-    ...(service.homepage ? [`Source: ${service.homepage}`] : []),
+    ...(service.homepage ? [`Source: ${line(service.homepage)}`] : []),
     ...(inside.length > 0
       ? [`Comment: Also contains ${inside.map(({ title }) => title).join(", ")}, under the licences below.`]
       : []),
