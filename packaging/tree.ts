@@ -71,17 +71,11 @@ async function entryOf({ path, mode, content, conffile }: PackageFile): Promise<
   const found = await stat(source).catch(fail);
   if (!found.isFile()) throw new RouseError(unreadable(path, source, "is not a regular file"));
   // Told apart here from what goes wrong where the archive is written.
-  const read = async function* () {
-    const stream = createReadStream(source, { highWaterMark: readSize });
-    const chunks: AsyncIterator<Uint8Array> = stream[Symbol.asyncIterator]();
+  const read = async function* (): AsyncGenerator<Uint8Array> {
     try {
-      for (;;) {
-        const next = await chunks.next().catch(fail);
-        if (next.done) return;
-        yield next.value;
-      }
-    } finally {
-      stream.destroy();
+      yield* createReadStream(source, { highWaterMark: readSize });
+    } catch (cause) {
+      fail(cause as NodeJS.ErrnoException);
     }
   };
   return { kind: "file", path, mode, size: found.size, conffile, read };
