@@ -1,3 +1,4 @@
+import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FetchOptions } from "#fetch-node";
 import { packagers } from "../packaging/packagers.ts";
@@ -107,8 +108,14 @@ function packageRequest(service: Service, executable: Executable, units: ReturnT
       start: kind === "socket" || service.start === "boot",
     })),
     libraries: executable.libraries,
-    licenses: [{ title: `Node.js ${executable.nodeVersion}`, text: executable.nodeLicense }],
+    licenses: [...ownLicense(service), { title: `Node.js ${executable.nodeVersion}`, text: executable.nodeLicense }],
   };
+}
+
+/** The licence file beside the definition, by the names that npm knows. */
+function ownLicense({ name, root }: Service): { title: string; text: string }[] {
+  const file = globSync("{LICENSE,LICENCE,LICENSE.md,LICENCE.md,LICENSE.txt,LICENCE.txt}", { cwd: root }).sort()[0];
+  return file === undefined ? [] : [{ title: name, text: readFileSync(join(root, file), "utf8") }];
 }
 
 async function artifact(kind: Artifact["kind"], target: Target | null, path: string): Promise<Artifact> {
