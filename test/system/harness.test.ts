@@ -2,12 +2,13 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, readlinkSync } from "node:fs";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cgroupHierarchies } from "./cgroup.ts";
 import { CommandError } from "./command.ts";
+import { processesOf } from "./host-processes.ts";
 import { bootMachine } from "./machine.ts";
 import { hostTest, systemTest } from "./require.ts";
 import { step } from "./step.ts";
@@ -134,11 +135,11 @@ hostTest("disposal leaves no process, mount, cgroup or folder, with clients runn
     name = machine.name;
     client = machine.spawn(["sleep", "1000"]).pid;
     await machine.run("(sleep 1000 &) >/dev/null 2>&1");
-    assert.notDeepEqual(await traces(name), []);
+    assert.notDeepEqual(traces(name), []);
     throw new Error("the test failed");
   };
   await assert.rejects(failing, /the test failed/);
-  assert.deepEqual(await traces(name), []);
+  assert.deepEqual(traces(name), []);
   assert.equal(existsSync(`/proc/${client}`), false);
 });
 
@@ -146,14 +147,14 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGKILL"] as const) {
   hostTest(`a run ended by ${signal} leaves no process and no mount`, async () => {
     const child = spawn(process.execPath, [join(import.meta.dirname, "boot-and-wait.ts")]);
     const name = String((await once(child.stdout, "data"))[0]).trim();
-    assert.notDeepEqual(await traces(name), []);
+    assert.notDeepEqual(traces(name), []);
     child.kill(signal);
     await once(child, "exit");
     assert.equal(child.signalCode, signal);
     // Nobody was left to tidy up after SIGKILL: the next machine does.
-    await waitFor("its processes are gone", async () => (await processes(name)).length === 0);
+    await waitFor("its processes are gone", async () => processesOf(name).length === 0);
     if (signal === "SIGKILL") await (await bootMachine())[Symbol.asyncDispose]();
-    assert.deepEqual(await traces(name), []);
+    assert.deepEqual(traces(name), []);
   });
 }
 
@@ -174,27 +175,12 @@ PrivateNetwork=yes
 `;
 
 /** Whatever on the host still carries the machine's name. */
-async function traces(name: string): Promise<string[]> {
+function traces(name: string): string[] {
   const mounts = readFileSync("/proc/self/mountinfo", "utf8")
     .split("\n")
     .filter((line) => line.includes(name));
   const folders = [tmpdir(), ...cgroupHierarchies()]
     .map((parent) => join(parent, name))
     .filter((path) => existsSync(path));
-  return [...mounts, ...folders, ...(await processes(name))];
-}
-
-/** The host's processes in the machine's cgroup, or with its name among their arguments; not those that are dead and wait for their parent. */
-async function processes(name: string): Promise<string[]> {
-  const pids = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry));
-  return pids.flatMap((pid) => {
-    try {
-      const commandLine = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-      const cgroup = readFileSync(`/proc/${pid}/cgroup`, "utf8");
-      const dead = commandLine === "";
-      return !dead && `${commandLine}${cgroup}`.includes(name) ? [`${pid} ${commandLine}`] : [];
-    } catch {
-      return [];
-    }
-  });
+  return [...mounts, ...folders, ...processesOf(name)];
 }

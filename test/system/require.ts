@@ -7,6 +7,11 @@ import { whyNotHere } from "./tools.ts";
 /**
  * A test on a freshly booted machine of its own, destroyed afterwards however the test ends.
  * Where machines cannot run, it is skipped with the reason; in CI and under ROUSE_REQUIRE_SYSTEM=1 that is a failure.
+ *
+ *     systemTest("hello: answers", async (machine) => {
+ *       await machine.install((await buildExample("hello")).path("deb"));
+ *       assert.equal((await machine.get("http://127.0.0.1/")).body, "Hello World!\\n");
+ *     });
  */
 export function systemTest(
   name: string,
