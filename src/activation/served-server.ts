@@ -23,8 +23,12 @@ export function serve(server: Server & { closeIdleConnections?(): void }): Serve
   const sessions = new Set<Http2Session>();
   const responses = new Set<ServerResponse>(); // Of HTTP/1 only.
   let draining = false;
+  let accepted = 0;
 
-  server.prependListener("connection", (socket: Socket) => hold(connections, socket));
+  server.prependListener("connection", (socket: Socket) => {
+    accepted++;
+    hold(connections, socket);
+  });
   // Where the program closes its server by itself, as frameworks do, the other listeners must not go on.
   server.once("close", stopAccepting);
 
@@ -36,6 +40,20 @@ export function serve(server: Server & { closeIdleConnections?(): void }): Serve
       hold(responses, response);
       if (draining) sayClose(response);
     });
+  }
+
+  /**
+   * A listener of our own would reset what waits to be accepted. libuv accepts one connection in each turn of the event loop,
+   * and the first turn here may be the rest of the present one. Clients that never stop coming get half a second.
+   */
+  async function acceptQueued(): Promise<void> {
+    const end = performance.now() + 500;
+    await turn();
+    let before: number;
+    do {
+      before = accepted;
+      await turn();
+    } while (accepted > before && performance.now() < end);
   }
 
   function stopAccepting(): void {
@@ -69,8 +87,7 @@ export function serve(server: Server & { closeIdleConnections?(): void }): Serve
     async drain(deadline) {
       draining = true;
       for (const response of responses) sayClose(response);
-      // One turn of the event loop: what the kernel has queued is accepted. A closed listener of our own would reset it.
-      await turn();
+      await acceptQueued();
       stopAccepting();
       const end = performance.now() + deadline;
       for (let left = deadline; connections.size > 0 && left > 0; left = end - performance.now()) {

@@ -27,10 +27,10 @@ export const node = process.execPath;
 export const flags: readonly string[] = ["--disable-warning=ExperimentalWarning"];
 export const runtime: string = new URL("../../src/index.ts", import.meta.url).href;
 
-/** Starts an ES module given as text, in which `activate`, `ActivationError` and the modules net and http stand ready. */
+/** Starts an ES module given as text, in which `activate`, `ActivationError` and the modules fs, net and http stand ready. */
 export function startProgram(source: string, options: ProgramOptions = {}): Program {
   const prelude = `import { activate, ActivationError } from ${JSON.stringify(runtime)};
-    import http from "node:http"; import net from "node:net"; `;
+    import fs from "node:fs"; import http from "node:http"; import net from "node:net"; `;
   return start(node, [...flags, "--input-type=module", "--eval", prelude + source], options);
 }
 
