@@ -1,11 +1,12 @@
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runCommand } from "./command.ts";
 import { withLock } from "./lock.ts";
-import { isAlive, ownerOf } from "./owner.ts";
+import { ownerOf } from "./owner.ts";
 import { step } from "./step.ts";
 
 export interface Variant {
@@ -31,7 +32,6 @@ export interface Built {
 }
 
 const repository = join(import.meta.dirname, "../..");
-const prefix = "rouse-examples-";
 
 /**
  * Builds a copy of examples/NAME by `rouse build`; each variant once per test run, also when several test files ask for it.
@@ -89,14 +89,17 @@ function digest(text: string): string {
   return createHash("sha256").update(text).digest("hex").slice(0, 12);
 }
 
-/** Shared by the test files of one `node --test`, which are its children. Folders of runs that ended are removed by the next run. */
+/** Shared by the test files of one `node --test`, which are its children; goes with it. */
 async function runFolder(): Promise<string> {
   const run = process.env.NODE_TEST_CONTEXT === undefined ? process.pid : process.ppid;
-  for (const entry of await readdir(tmpdir())) {
-    const abandoned = entry.startsWith(prefix) && !isAlive(entry.slice(prefix.length));
-    if (abandoned) await rm(join(tmpdir(), entry), { recursive: true, force: true });
-  }
-  const folder = join(tmpdir(), prefix + ownerOf(run));
-  await mkdir(folder, { recursive: true });
+  const folder = join(tmpdir(), `rouse-examples-${ownerOf(run)}`);
+  // Only the first to come makes it.
+  if ((await mkdir(folder, { recursive: true })) !== undefined) removeAfter(run, folder);
   return folder;
+}
+
+/** By a process of its own, since no test file knows that it is the last, and since runs get killed. */
+function removeAfter(run: number, folder: string): void {
+  const script = 'tail --pid="$1" -f /dev/null; rm -rf "$2"';
+  spawn("sh", ["-c", script, "sh", run.toString(), folder], { detached: true, stdio: "ignore" }).unref();
 }
