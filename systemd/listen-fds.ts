@@ -19,9 +19,8 @@ export const UNNAMED = "unknown";
 
 /** Gives the LISTEN_* variables and removes them from `env`, so that no child of ours takes them for its own. */
 export function takeListenVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const names = ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
   const taken: NodeJS.ProcessEnv = {};
-  for (const name of names) {
+  for (const name of ["LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"]) {
     taken[name] = env[name];
     Reflect.deleteProperty(env, name);
   }
@@ -46,7 +45,7 @@ export function parseListenFds(env: Readonly<NodeJS.ProcessEnv>, ownPid: number)
   throw new ActivationError(
     "name-count",
     `LISTEN_FDS=${count}, but LISTEN_FDNAMES="${env.LISTEN_FDNAMES}" has ${names.length}`,
-    "Give one name per socket, with colons between, or none at all",
+    "Give one name per socket, or none at all",
   );
 }
 

@@ -14,5 +14,5 @@ export function notify(env: Readonly<NodeJS.ProcessEnv>, ...assignments: readonl
   const sent = /^[/@]/.test(path) ? sendUnixDatagram(path, state) : undefined;
   const text = `${JSON.stringify(state)} to NOTIFY_SOCKET=${path}`;
   if (sent === false) print(`warning: could not send ${text}`);
-  else debug(() => (sent ? `sent ${text}` : `cannot send ${text} without node:ffi`));
+  else debug(() => `${sent ? "sent" : "no node:ffi to send"} ${text}`);
 }

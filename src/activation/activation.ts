@@ -1,5 +1,4 @@
 import type { Server } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
 import { UNNAMED } from "../../systemd/listen-fds.ts";
 import { notify } from "../../systemd/notify.ts";
 import { ActivationError } from "./error.ts";
@@ -25,7 +24,7 @@ export interface Activation<N extends string = string> extends AsyncDisposable {
   /**
    * Serves every socket of that name with one net, http, https or http2 server. Resolves when all of them listen;
    * when that was the last socket, READY=1 follows by itself.
-   * @throws {ActivationError} missing-socket, socket-taken, address-in-use, permission-denied, path-not-a-socket, listen-failed
+   * @throws {ActivationError} missing-socket, socket-taken, address-in-use, permission-denied, listen-failed
    */
   listen(server: Server, name: N): Promise<void>;
   /** Tells the service manager that the start is complete (READY=1 of sd_notify(3)), once. Without a manager it does nothing. */
@@ -58,7 +57,8 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
   const forgetSignals = stopOn(signals, async () => {
     // What the program may serve without us has as long; it ends the process earlier where nothing else is left.
     const lent = sockets.some((socket) => socket.lent);
-    await Promise.all([activation.drain(), lent && sleep(DEFAULT_DEADLINE, undefined, { ref: false })]);
+    const grace = new Promise((resolve) => setTimeout(resolve, lent ? DEFAULT_DEADLINE : 0).unref());
+    await Promise.all([activation.drain(), grace]);
   });
 
   const activation: Activation = {
@@ -80,7 +80,7 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
     async listen(server, name) {
       const found = need(name);
       if (found.some((socket) => socket.state !== "free")) {
-        const what = `${describe(...found)} has a server in this process, or had one`;
+        const what = `${describe(...found)} has or had a server`;
         throw new ActivationError("socket-taken", what, "Call listen once for each name");
       }
       const served = servers.get(server) ?? serve(server);
@@ -106,20 +106,18 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
     status: (text) => notify(env, `STATUS=${text}`),
 
     drain({ deadline = DEFAULT_DEADLINE } = {}) {
-      drained ??= drain(deadline);
+      drained ??= (async () => {
+        notify(env, "STOPPING=1");
+        abort.abort();
+        await Promise.all([...servers.values()].map((served) => served.drain(deadline)));
+        forgetSignals();
+      })();
       return drained;
     },
 
     [Symbol.asyncDispose]: () => activation.drain(),
   };
   return activation;
-
-  async function drain(deadline: number): Promise<void> {
-    notify(env, "STOPPING=1");
-    abort.abort();
-    await Promise.all([...servers.values()].map((served) => served.drain(deadline)));
-    forgetSignals();
-  }
 
   /**
    * By name, never by position. Where nobody gave names (systemfd, systemd-socket-activate without --fdname) and the program
@@ -133,11 +131,10 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
   function need(name: string): readonly OwnedSocket[] {
     const found = find(name);
     if (found.length > 0) return found;
-    const names = asked.length > 0 ? `; asked for: ${asked.join(", ")}` : "";
     throw new ActivationError(
       "missing-socket",
-      `no socket is named "${name}"; ${source === "bind" ? "to bind" : "passed"}: ${describe(...sockets)}${names}`,
-      `Pass it with FileDescriptorName=${name} in its .socket unit, or start with none and fallback: { ${name}: 8080 }`,
+      `no socket is named "${name}"; ${source === "bind" ? "to bind" : "passed"}: ${describe(...sockets)}; asked for: ${asked.join(", ") || name}`,
+      `Set FileDescriptorName=${name} in its .socket unit, or add it to the fallback`,
     );
   }
 }

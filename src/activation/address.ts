@@ -30,9 +30,9 @@ export function parseAddress(input: string | number): Address {
 /** The inverse of parseAddress, with the scheme always written except for TCP. */
 export function formatAddress(address: Address): string {
   if (address.type === "unix") return `unix:${address.path}`;
-  const scheme = address.type === "tcp" ? "" : "udp:";
-  if (address.host === undefined) return `${scheme}${address.port}`;
-  return `${scheme}${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
+  const { type, host, port } = address;
+  const before = host === undefined ? "" : `${host.includes(":") ? `[${host}]` : host}:`;
+  return `${type === "tcp" ? "" : "udp:"}${before}${port}`;
 }
 
 // --- internal ---

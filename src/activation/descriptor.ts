@@ -5,9 +5,13 @@ import { ActivationError } from "./error.ts";
 import { type SocketOption, socketName, socketOption } from "./ffi.ts";
 import { type OwnedSocket, ownSocket } from "./passed-socket.ts";
 
+/** Whatever stands between does not hand descriptors on. */
+export const START_DIRECTLY =
+  "npm run and node --watch pass no descriptors on: start node itself, or with exec in a shell script";
+
 /**
  * Takes a listening stream socket that was passed under `name`. Without node:ffi, all that is seen is that it is a socket.
- * @throws {ActivationError} lost-descriptor, not-listening, unsupported-socket
+ * @throws {ActivationError} lost-descriptor, unsupported-socket
  */
 export function readListener(fd: number, name: string): OwnedSocket {
   const place = `descriptor ${fd} ("${name}")`;
@@ -15,18 +19,12 @@ export function readListener(fd: number, name: string): OwnedSocket {
   const type = socketOption(fd, SO_TYPE)?.[0] ?? SOCK_STREAM;
   const bytes = socketName(fd);
   const family = bytes && FAMILIES[bytes[0]! + bytes[1]!];
-  if (type !== SOCK_STREAM || (bytes && !family)) {
+  const listens = socketOption(fd, SO_ACCEPTCONN)?.[0] !== 0;
+  if (type !== SOCK_STREAM || !listens || (bytes && !family)) {
     throw new ActivationError(
       "unsupported-socket",
-      `${place} is no stream socket over IPv4, IPv6 or unix; others are not served yet`,
-      "Pass it with ListenStream= in a .socket unit",
-    );
-  }
-  if (socketOption(fd, SO_ACCEPTCONN)?.[0] === 0) {
-    throw new ActivationError(
-      "not-listening",
-      `${place} does not listen`,
-      "Pass a listening one: Accept=no in a .socket unit",
+      `${place} is no listening stream socket over IPv4, IPv6 or unix`,
+      "Pass one by ListenStream= and Accept=no: others are not served yet",
     );
   }
   // tcp(7): of a listening socket tcpi_sacked, the eighth word, is the most that its queue holds (sk_max_ack_backlog).
@@ -49,11 +47,7 @@ function requireSocket(fd: number, place: string): void {
   } catch {
     // EBADF. Seldom: under the number of a lost one Node has opened its own since.
   }
-  throw new ActivationError(
-    "lost-descriptor",
-    `${place} is no open socket`,
-    "It was closed on the way: start the program itself, or with exec in a shell script",
-  );
+  throw new ActivationError("lost-descriptor", `${place} is no open socket`, START_DIRECTLY);
 }
 
 /** From a sockaddr_un, sockaddr_in or sockaddr_in6. */

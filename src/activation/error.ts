@@ -5,13 +5,11 @@ export type ActivationErrorCode =
   | "name-count"
   | "other-process"
   | "lost-descriptor"
-  | "not-listening"
   | "unsupported-socket"
   | "missing-socket"
   | "several-sockets"
   | "socket-taken"
   | "bad-fallback"
-  | "path-not-a-socket"
   | "address-in-use"
   | "permission-denied"
   | "listen-failed";
@@ -41,8 +39,7 @@ let watching = false;
 
 /** The stack would show Rouse's inside, where nothing is to be mended. A program without such an error keeps Node's own handling. */
 function printUncaught(error: Error): void {
-  if (!(error instanceof ActivationError)) return;
-  if (process.listenerCount("uncaughtException") > 0 || process.hasUncaughtExceptionCaptureCallback()) return;
+  if (!(error instanceof ActivationError) || process.listenerCount("uncaughtException") > 0) return;
   print(error.message);
   process.exit(1);
 }

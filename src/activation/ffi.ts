@@ -28,7 +28,7 @@ export function socketName(fd: number): Buffer | undefined {
 export function sendUnixDatagram(path: string, message: string): boolean | undefined {
   const c = libc();
   if (!c) return undefined;
-  const fd = c.socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  const fd = c.socket(...UNIX_DATAGRAM);
   if (fd < 0) return false;
   // sockaddr_un: the family in the machine's byte order (x64's and arm64's), then the path; an abstract name starts with NUL.
   const to = Buffer.from(`\x01\0${path.replace(/^@/, "\0")}`);
@@ -41,16 +41,15 @@ export function sendUnixDatagram(path: string, message: string): boolean | undef
 // --- internal ---
 
 // Linux's numbers, the same on every architecture that Node is built for.
-const AF_UNIX = 1;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
+/** AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC. */
+const UNIX_DATAGRAM = [1, 2 | 0o2000000, 0] as const;
 
 type Libc = NonNullable<ReturnType<typeof load>>;
 
 let loaded: Libc | null | undefined;
 
 function libc(): Libc | null {
-  if (loaded === undefined) loaded = load();
+  loaded ??= load();
   return loaded;
 }
 

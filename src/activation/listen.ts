@@ -7,19 +7,21 @@ import { bindArguments, describe, type OwnedSocket } from "./passed-socket.ts";
 
 /**
  * Resolves when `server` listens on `socket`. A unix path that a dead process left behind is removed first.
- * @throws {ActivationError} address-in-use, permission-denied, path-not-a-socket, listen-failed
+ * @throws {ActivationError} address-in-use, permission-denied, listen-failed
  */
 export async function listenOn(server: Server, socket: OwnedSocket): Promise<void> {
   try {
     await listenOnce(server, socket).catch(async (error) => {
       const { fd, address } = socket;
-      if (fd !== undefined || address!.type !== "unix" || error.code !== "EADDRINUSE") throw error;
-      if (!(await isStale(address!.path))) throw error;
-      unlinkSync(address!.path);
+      const inUse = fd === undefined && error.code === "EADDRINUSE";
+      if (!inUse || address?.type !== "unix" || !(await isStale(address.path))) throw error;
+      unlinkSync(address.path);
       await listenOnce(server, socket);
     });
   } catch (error) {
-    throw explain(socket, error as Error);
+    const { code, message } = error as NodeJS.ErrnoException;
+    const [ours, mend] = EXPLANATIONS[code ?? ""] ?? ["listen-failed", "Give another address"];
+    throw new ActivationError(ours, `cannot listen on ${describe(socket)}: ${message}`, mend, error);
   }
 }
 
@@ -33,22 +35,17 @@ async function listenOnce(server: Server, socket: OwnedSocket): Promise<void> {
 
 /** Only a socket that refuses connections is: nothing else is ever deleted. */
 async function isStale(path: string): Promise<boolean> {
-  if (!lstatSync(path).isSocket()) {
-    throw new ActivationError("path-not-a-socket", `"${path}" exists and is no socket`, "Choose another path");
-  }
+  if (!lstatSync(path).isSocket()) return false;
   return await new Promise((resolve) => {
-    const probe = connect(path, () => resolve(!probe.destroy()));
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(false);
+    });
     probe.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
   });
 }
 
-function explain(socket: OwnedSocket, cause: NodeJS.ErrnoException): ActivationError {
-  if (cause instanceof ActivationError) return cause;
-  const [code, mend] = EXPLANATIONS[cause.code ?? ""] ?? ["listen-failed", "Give another address"];
-  return new ActivationError(code, `cannot listen on ${describe(socket)}: ${cause.message}`, mend, cause);
-}
-
 const EXPLANATIONS: Readonly<Record<string, readonly [ActivationError["code"], string]>> = {
-  EADDRINUSE: ["address-in-use", "Stop what listens there (`ss -lp` shows it), or give another address"],
+  EADDRINUSE: ["address-in-use", "Free it (`ss -lp` shows who listens), or give another address"],
   EACCES: ["permission-denied", "Give a port from 1024 on, or a path where this user may write"],
 };

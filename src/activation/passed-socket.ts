@@ -23,7 +23,7 @@ export interface PassedSocket {
 }
 
 /** A fresh object each time: Fastify adds to it. */
-export type ListenOptions = { fd: number } | { path: string } | { port: number; host?: string };
+export type ListenOptions = { fd: number } | { path: string } | { port: number; host?: string | undefined };
 
 /** A PassedSocket with what only Rouse knows of it. Every activation of this process shares it. */
 export interface OwnedSocket extends PassedSocket {
@@ -53,15 +53,14 @@ export function ownSocket(
 
 export function bindArguments({ fd, address, backlog }: PassedSocket): [options: ListenOptions, backlog: number] {
   if (fd !== undefined) return [{ fd }, backlog];
-  if (address!.type === "unix") return [{ path: address!.path }, backlog];
-  const { host, port } = address!;
-  return [host === undefined ? { port } : { port, host }, backlog];
+  const { type, ...place } = address!;
+  return [place, backlog];
 }
 
 /** For messages: `"http" descriptor 3 127.0.0.1:8080`. */
 export function describe(...sockets: readonly PassedSocket[]): string {
   const texts = sockets.map(({ name, fd, address }) =>
-    [`"${name}"`, fd !== undefined && `descriptor ${fd}`, address && formatAddress(address)].filter(Boolean).join(" "),
+    [`"${name}"`, fd && `descriptor ${fd}`, address && formatAddress(address)].filter(Boolean).join(" "),
   );
   return texts.join(", ") || "none";
 }

@@ -5,7 +5,7 @@ import { built } from "./built.ts";
 
 /** Says what was found and decided, where ROUSE_DEBUG names "activation". The text is made only then. */
 export function debug(text: () => string): void {
-  if (process.env.ROUSE_DEBUG?.split(",").includes("activation")) print(`activation: ${text()}`);
+  if (process.env.ROUSE_DEBUG?.includes("activation")) print(`activation: ${text()}`);
 }
 
 export function print(text: string): void {

@@ -79,9 +79,10 @@ export function serve(server: Server & { closeIdleConnections?(): void }): Serve
         }),
       );
       const failed = results.find((result) => result.status === "rejected");
-      if (!failed) return;
-      stopAccepting();
-      throw failed.reason;
+      if (failed) {
+        stopAccepting();
+        throw failed.reason;
+      }
     },
 
     async drain(deadline) {
@@ -90,10 +91,10 @@ export function serve(server: Server & { closeIdleConnections?(): void }): Serve
       await acceptQueued();
       stopAccepting();
       const end = performance.now() + deadline;
-      for (let left = deadline; connections.size > 0 && left > 0; left = end - performance.now()) {
+      while (connections.size > 0 && performance.now() < end) {
         // After a blocked loop timers come first, then the reading of requests, then immediates: only those may call a
         // connection idle.
-        await sleep(Math.min(left, 50));
+        await sleep(50);
         await turn();
         closeIdle();
       }

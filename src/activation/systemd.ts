@@ -6,7 +6,7 @@ import {
   takeListenVariables,
   UNNAMED,
 } from "../../systemd/listen-fds.ts";
-import { readListener } from "./descriptor.ts";
+import { readListener, START_DIRECTLY } from "./descriptor.ts";
 import { ActivationError } from "./error.ts";
 import type { OwnedSocket } from "./passed-socket.ts";
 import { debug, print } from "./report.ts";
@@ -39,7 +39,11 @@ function receive(variables: NodeJS.ProcessEnv): Outcome | undefined {
     parsed = parseListenFds(variables, process.pid);
     if (!parsed) return undefined;
     debug(() => JSON.stringify(variables));
-    return parsed.count === 0 ? otherProcess(whose(parsed.pid)) : readSockets(parsed);
+    return parsed.count === 0
+      ? otherProcess(
+          `LISTEN_PID=${parsed.pid} is ${parsed.pid === process.ppid ? "the parent of" : "not"} this process (${process.pid})`,
+        )
+      : readSockets(parsed);
   } catch (error) {
     if (!(error instanceof ActivationError)) throw error;
     // Without LISTEN_PID the descriptors are the only witness, and they say no.
@@ -56,14 +60,6 @@ function readSockets({ count, names }: ListenFds): OwnedSocket[] {
   return sockets;
 }
 
-function whose(pid: number | undefined): string {
-  return `LISTEN_PID=${pid} is ${pid === process.ppid ? "the parent of" : "not"} this process (${process.pid})`;
-}
-
 function otherProcess(why: string): ActivationError {
-  return new ActivationError(
-    "other-process",
-    `LISTEN_FDS is set, but not for this process: ${why}`,
-    "npm run and node --watch pass no descriptors on: start node itself, or with exec in a shell script",
-  );
+  return new ActivationError("other-process", `LISTEN_FDS is set, but not for this process: ${why}`, START_DIRECTLY);
 }

@@ -259,7 +259,7 @@ describe("an activation that is half there", () => {
       sockets: { http: hold() },
       env: { LISTEN_FDS: "2", LISTEN_FDNAMES: "http:https" },
     });
-    assertRefused(result, /descriptor 4 \("https"\) is no open socket\. It was closed on the way/);
+    assertRefused(result, /descriptor 4 \("https"\) is no open socket\. .*start node itself/);
   });
 
   it("refuses a descriptor that is closed", async () => {
@@ -279,13 +279,16 @@ describe("an activation that is half there", () => {
     const sockets = { stats: hold({ type: "datagram" }) };
     assertRefused(
       await runProgram(FALLBACK, { sockets }),
-      /descriptor 3 \("stats"\) is no stream socket.* not served yet/,
+      /descriptor 3 \("stats"\) is no listening stream socket.* not served yet/,
     );
   });
 
   it("refuses a socket that does not listen", async () => {
     const sockets = { http: hold({ backlog: 0 }) };
-    assertRefused(await runProgram(FALLBACK, { sockets }), /descriptor 3 \("http"\) does not listen\. .*Accept=no/);
+    assertRefused(
+      await runProgram(FALLBACK, { sockets }),
+      /descriptor 3 \("http"\) is no listening stream socket.*Accept=no/,
+    );
   });
 
   for (const names of ["http", "http:https:more"]) {
