@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
-import { createReadStream, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { createReadStream, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { RouseError } from "./problem.ts";
@@ -18,12 +19,25 @@ export async function writeWhole(path: string, make: (temporary: string) => void
   }
 }
 
+/** Gives `work` an empty folder of its own, which is gone afterwards, also when the process is interrupted. */
+export async function withTemporaryFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), "rouse-"));
+  unfinished.add(folder);
+  try {
+    return await work(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+    unfinished.delete(folder);
+  }
+}
+
 /** Removes what this process has begun and not finished: to be called when it exits. */
 export function removeUnfinished(): void {
   for (const temporary of unfinished) {
     // A maker may put files of its own beside the temporary one, under its name and an ending.
     for (const name of listFolder(dirname(temporary))) {
-      if (name.startsWith(basename(temporary))) rmSync(join(dirname(temporary), name), { force: true });
+      if (name.startsWith(basename(temporary)))
+        rmSync(join(dirname(temporary), name), { recursive: true, force: true });
     }
   }
 }

@@ -2,12 +2,15 @@
  * Runs before the user's program, inside the executable. Bundled on its own and put in front of the program's text.
  * Stack traces name the user's TypeScript lines: Node's own source-map support does nothing in a single executable.
  */
+import { writeFileSync } from "node:fs";
 import { SourceMap, type SourceMapPayload } from "node:module";
+import { basename } from "node:path";
 import { getAsset, isSea } from "node:sea";
 
 if (isSea()) {
   if (process.env.ROUSE_SMOKE_RUN !== undefined) endSmokeRun();
   Error.prepareStackTrace = describe;
+  nameProcess();
 }
 
 // --- internal ---
@@ -18,6 +21,15 @@ let map: SourceMap | undefined;
 function endSmokeRun(): never {
   process.stdout.write(`rouse-smoke-run ${process.version}\n`);
   process.exit(0);
+}
+
+/** `ps`, `pgrep` and `systemctl status` would call every service "node-MainThread". process.title would hide the arguments. */
+function nameProcess(): void {
+  try {
+    writeFileSync("/proc/self/comm", basename(process.execPath));
+  } catch {
+    // No Linux, or no /proc.
+  }
 }
 
 function describe(error: Error, frames: NodeJS.CallSite[]): string {

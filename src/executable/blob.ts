@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { Bundle } from "../bundle.ts";
+import { withTemporaryFolder } from "../output.ts";
 
 /**
  * The single-executable blob of a bundle, made by the Node that runs now: it must be of the base's version.
@@ -11,8 +11,7 @@ import type { Bundle } from "../bundle.ts";
  * platform and with the flags that it was made with.
  */
 export async function makeBlob(bundle: Bundle, codeCache: boolean): Promise<Buffer> {
-  const folder = mkdtempSync(join(tmpdir(), "rouse-blob-"));
-  try {
+  return await withTemporaryFolder(async (folder) => {
     // Names relative to the folder: they end up in the blob, and must not change from build to build.
     writeFileSync(join(folder, "main.js"), bundle.code);
     writeFileSync(join(folder, "main.js.map"), bundle.map);
@@ -21,9 +20,7 @@ export async function makeBlob(bundle: Bundle, codeCache: boolean): Promise<Buff
       cwd: folder,
     });
     return readFileSync(join(folder, "main.blob"));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 // --- internal ---

@@ -32,6 +32,21 @@ test("the executable is the program: its arguments, its exit code, no option of 
   assert.equal(status, 7);
 });
 
+test("the process goes by the program's name, with its arguments", { skip }, async (t) => {
+  const path = await build(
+    t,
+    `import { readFileSync } from "node:fs"; for (const x of ["comm", "cmdline"]) console.log(readFileSync("/proc/self/" + x, "utf8").trim());`,
+  );
+  const stdout = execFileSync(path, ["--port", "1"], { encoding: "utf8" });
+  assert.deepEqual(
+    stdout
+      .trim()
+      .split(/[\n\0]/)
+      .filter(Boolean),
+    ["greeter", path, "--port", "1"],
+  );
+});
+
 test("NODE_OPTIONS has no effect", { skip }, async (t) => {
   const path = await build(t, "console.log(1);");
   const env = { ...process.env, NODE_OPTIONS: "--no-such-option --require ./nothing.js" };
