@@ -1,47 +1,36 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { type Elsewhere, installElsewhere } from "../helpers/elsewhere.ts";
 import { firstAnswer } from "../helpers/first-answer.ts";
 import { root } from "../helpers/rouse.ts";
 
-// What users get: `npm pack`, and `npm install` of that file in an empty folder elsewhere.
+let elsewhere: Elsewhere;
 let folder = "";
 
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), "rouse-elsewhere-"));
-  const packed = execFileSync("npm", ["pack", "--silent", "--pack-destination", folder], {
-    cwd: root,
-    encoding: "utf8",
-  })
-    .trim()
-    .split("\n")
-    .at(-1)!;
-  write(
-    "package.json",
-    JSON.stringify({ name: "elsewhere", version: "0.3.0", type: "module", scripts: { version: "node --version" } }),
-  );
-  write(
-    "rouse.config.ts",
-    `import { defineService } from "rouse/config";\nexport default defineService({ entry: "server.ts", sockets: { web: 8099 } });\n`,
-  );
-  write(
-    "server.ts",
-    `import { createServer } from "node:http";
+  elsewhere = installElsewhere({
+    "package.json": JSON.stringify({
+      name: "elsewhere",
+      version: "0.3.0",
+      type: "module",
+      scripts: { version: "node --version" },
+    }),
+    "rouse.config.ts": `import { defineService } from "rouse/config";
+export default defineService({ entry: "server.ts", sockets: { web: 8099 } });
+`,
+    "server.ts": `import { createServer } from "node:http";
 import { activate } from "rouse";
 const activation = activate({ fallback: { web: "127.0.0.1:8099" } });
 await activation.listen(createServer((_, response) => response.end("served elsewhere\\n")), "web");
 `,
-  );
-  execFileSync("npm", ["install", "--silent", "--no-audit", "--no-fund", join(folder, packed)], {
-    cwd: folder,
-    stdio: "pipe",
   });
+  folder = elsewhere.folder;
 });
 
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => elsewhere[Symbol.dispose]());
 
 test("npx rouse build works there, and what it makes answers", async () => {
   const { status, stdout, stderr } = spawnSync("npx", ["rouse", "build"], { cwd: folder, encoding: "utf8" });
@@ -50,8 +39,36 @@ test("npx rouse build works there, and what it makes answers", async () => {
   assert.equal(await firstAnswer(join(folder, "out/linux-x64/elsewhere"), "web"), "served elsewhere\n");
 });
 
-test("the runtime is importable by the user's own Node, and typed", () => {
-  write(
+test("a user's TypeScript is checked against the runtime and the definition", () => {
+  const config = {
+    compilerOptions: {
+      module: "nodenext",
+      strict: true,
+      noEmit: true,
+      types: ["node"],
+      typeRoots: [join(root, "node_modules/@types")],
+    },
+  };
+  elsewhere.write("tsconfig.json", JSON.stringify({ ...config, files: ["server.ts", "rouse.config.ts"] }));
+  const check = (): string =>
+    spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", "."], { cwd: folder, encoding: "utf8" }).stdout;
+  assert.equal(check(), "");
+  elsewhere.write("tsconfig.json", JSON.stringify({ ...config, files: ["wrong.ts"] }));
+  elsewhere.write(
+    "wrong.ts",
+    `import { activate } from "rouse";
+import { defineService } from "rouse/config";
+activate({ fallback: { web: 1 } }).socket("wbe");
+defineService({ entry: "server.ts", sokets: {} });
+`,
+  );
+  const complaints = check();
+  assert.match(complaints, /wrong\.ts\(3,.*"wbe"/);
+  assert.match(complaints, /wrong\.ts\(4,.*sokets/);
+});
+
+test("the runtime is importable by the user's own Node", () => {
+  elsewhere.write(
     "use.mjs",
     `import { activate } from "rouse"; import { defineService } from "rouse/config"; console.log(typeof activate, typeof defineService);`,
   );
@@ -107,9 +124,3 @@ test("a first call on a machine with nothing cached fetches the pinned Node, wit
   const second = spawnSync("npx", ["rouse", "--version"], { cwd: folder, env, encoding: "utf8" });
   assert.doesNotMatch(second.stderr, /fetching/);
 });
-
-// --- internal ---
-
-function write(name: string, content: string): void {
-  writeFileSync(join(folder, name), content);
-}
