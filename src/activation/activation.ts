@@ -49,30 +49,31 @@ export interface ActivationFacts {
 }
 
 export function createActivation({ source, sockets, asked, env, signals }: ActivationFacts): Activation {
-  const abort = new AbortController();
+  let abort: AbortController | undefined;
   const servers = new Map<Server, ServedServer>();
   let saidReady = false;
   let drained: Promise<void> | undefined;
 
   const forgetSignals = stopOn(signals, async () => {
     // What the program may serve without us has as long; it ends the process earlier where nothing else is left.
-    const lent = sockets.some((socket) => socket.lent);
-    const grace = new Promise((resolve) => setTimeout(resolve, lent ? DEFAULT_DEADLINE : 0).unref());
-    await Promise.all([activation.drain(), grace]);
+    const grace = sockets.some((socket) => socket.lent) ? DEFAULT_DEADLINE : 0;
+    await Promise.all([activation.drain(), new Promise((resolve) => setTimeout(resolve, grace).unref())]);
   });
 
   const activation: Activation = {
     source,
-    signal: abort.signal,
+    // Made when first asked for: it would be the half of what activate costs.
+    get signal() {
+      abort ??= new AbortController();
+      if (drained) abort.abort();
+      return abort.signal;
+    },
 
     socket(name) {
       const found = need(name);
       if (found.length === 1) return found[0]!;
-      throw new ActivationError(
-        "several-sockets",
-        `several are named so: ${describe(...found)}`,
-        `Use sockets("${name}")`,
-      );
+      const what = `several sockets have that name: ${describe(...found)}`;
+      throw new ActivationError("several-sockets", what, `Use sockets("${name}")`);
     },
 
     sockets: (name) => (name === undefined ? sockets : find(name)),
@@ -97,21 +98,20 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
     },
 
     async ready(status) {
-      const lines = status === undefined ? [] : [`STATUS=${status}`];
-      if (!saidReady && !drained) lines.unshift("READY=1");
+      notify(env, !saidReady && !drained && "READY=1", status !== undefined && `STATUS=${status}`);
       saidReady = true;
-      if (lines.length > 0) notify(env, ...lines);
     },
 
     status: (text) => notify(env, `STATUS=${text}`),
 
     drain({ deadline = DEFAULT_DEADLINE } = {}) {
-      drained ??= (async () => {
+      // A step later, so that what hears the abort may itself call drain.
+      drained ??= Promise.resolve().then(async () => {
         notify(env, "STOPPING=1");
-        abort.abort();
+        abort?.abort();
         await Promise.all([...servers.values()].map((served) => served.drain(deadline)));
         forgetSignals();
-      })();
+      });
       return drained;
     },
 
@@ -134,7 +134,7 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
     throw new ActivationError(
       "missing-socket",
       `no socket is named "${name}"; ${source === "bind" ? "to bind" : "passed"}: ${describe(...sockets)}; asked for: ${asked.join(", ") || name}`,
-      `Set FileDescriptorName=${name} in its .socket unit, or add it to the fallback`,
+      source === "bind" ? "Add it to the fallback" : `Set FileDescriptorName=${name} in its .socket unit`,
     );
   }
 }

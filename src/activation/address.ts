@@ -20,10 +20,8 @@ export function parseAddress(input: string | number): Address {
   if (scheme === "unix") return parseUnix(rest);
   const [, bracketed, plain, port = ""] = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?([^:]*)$/s.exec(rest) ?? [];
   const host = bracketed ?? plain;
-  if (bracketed !== undefined && !isIPv6(bracketed)) throw new SyntaxError(`"${bracketed}" is no IPv6 address`);
-  if (plain !== undefined && !isIPv4(plain)) {
-    throw new SyntaxError(`"${plain}" is no IPv4 address: ${HINT}`);
-  }
+  const isIp = bracketed === undefined ? isIPv4 : isIPv6;
+  if (host !== undefined && !isIp(host)) throw new SyntaxError(`"${host}" is no IP address: ${HINT}`);
   return { type: scheme as "tcp" | "udp", host, port: parsePort(port, text) };
 }
 

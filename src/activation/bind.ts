@@ -26,7 +26,7 @@ function read(name: string, input: AddressInput): OwnedSocket {
     const family = address.type === "unix" ? "unix" : address.host?.includes(".") ? "ipv4" : "ipv6";
     return ownSocket({ name, fd: undefined, family, address });
   } catch (cause) {
-    const what = `the fallback for "${name}" cannot be used: ${(cause as Error).message}`;
+    const what = `fallback "${name}": ${(cause as Error).message}`;
     throw new ActivationError("bad-fallback", what, "Mend it where activate is called", cause);
   }
 }

@@ -65,8 +65,8 @@ export function serve(server: Server & { closeIdleConnections?(): void }): Serve
   function closeIdle(): void {
     for (const session of sessions) session.close();
     // Node takes a response that was ended but is not sent yet for idle, and would cut it off.
-    const sending = [...responses].some((response) => response.writableEnded && !response.writableFinished);
-    if (!sending) server.closeIdleConnections?.();
+    if ([...responses].some((response) => response.writableEnded && !response.writableFinished)) return;
+    server.closeIdleConnections?.();
   }
 
   return {

@@ -48,7 +48,7 @@ function receive(variables: NodeJS.ProcessEnv): Outcome | undefined {
     if (!(error instanceof ActivationError)) throw error;
     // Without LISTEN_PID the descriptors are the only witness, and they say no.
     return parsed && parsed.pid === undefined
-      ? otherProcess("there is no LISTEN_PID, and the descriptors are not such")
+      ? otherProcess("there is no LISTEN_PID, and not every descriptor is a listening socket")
       : error;
   }
 }
@@ -61,5 +61,5 @@ function readSockets({ count, names }: ListenFds): OwnedSocket[] {
 }
 
 function otherProcess(why: string): ActivationError {
-  return new ActivationError("other-process", `LISTEN_FDS is set, but not for this process: ${why}`, START_DIRECTLY);
+  return new ActivationError("other-process", `LISTEN_FDS is not for this process: ${why}`, START_DIRECTLY);
 }

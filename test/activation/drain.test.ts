@@ -8,7 +8,7 @@ import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { after, describe, it } from "node:test";
 import { type HeldSocket, holdSocket } from "../helpers/passed-socket.ts";
-import { startProgram } from "./program.ts";
+import { runProgram, startProgram } from "./program.ts";
 
 const pem = new URL("./localhost.pem", import.meta.url);
 const ca = readFileSync(pem);
@@ -137,6 +137,19 @@ describe("drain", () => {
     await program.printed("drained");
     await closed;
     assert.equal((await program.ended).code, 0);
+  });
+
+  it("aborts activation.signal when it starts, asked for before or after", async () => {
+    const { stdout } = await runProgram(
+      `const [first, second] = [activate(), activate()];
+       const { signal } = first;
+       console.log(signal.aborted);
+       signal.addEventListener("abort", () => console.log(first.drain() === draining));
+       const draining = first.drain();
+       await Promise.all([draining, second.drain()]);
+       console.log(signal.aborted, second.signal.aborted, second.signal === second.signal);`,
+    );
+    assert.equal(stdout, "false\ntrue\ntrue true true\n");
   });
 
   it("leaves the connections that come later to the next process", async () => {
