@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { holdSocket, spawnActivated } from "../../test/helpers/passed-socket.ts";
 import { ask } from "./client.ts";
-import { residentMegabytes, type Sample } from "./sample.ts";
+import { readMemory, type Sample } from "./sample.ts";
 
 /**
  * One cold activation, this process being the service manager: it listens, a client connects and asks, and only then does
@@ -20,7 +20,7 @@ export async function activateOnce(command: readonly string[]): Promise<Sample> 
     running = server;
     try {
       const milliseconds = await Promise.race([question.answered, failure(server)]);
-      return { milliseconds, megabytes: residentMegabytes(server.pid!) };
+      return { milliseconds, memory: readMemory(server.pid!) };
     } finally {
       await end(server);
     }

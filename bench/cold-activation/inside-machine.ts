@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { ask } from "./client.ts";
-import { residentMegabytes, type Sample } from "./sample.ts";
+import { readMemory, type Sample } from "./sample.ts";
 
 const { rounds, services } = JSON.parse(process.argv[2]!) as {
   rounds: number;
@@ -28,7 +28,7 @@ async function activate(unit: string, port: number): Promise<Sample> {
   try {
     const milliseconds = await question.answered;
     const pid = Number(await systemctl("show", "--value", "--property=MainPID", unit));
-    return { milliseconds, megabytes: residentMegabytes(pid) };
+    return { milliseconds, memory: readMemory(pid) };
   } finally {
     question.close();
     await systemctl("stop", "--quiet", unit);

@@ -10,6 +10,7 @@ import { whyNotHere } from "../../test/system/tools.ts";
 import { activateOnce, runOnce } from "./activation.ts";
 import { type Comparison, comparisonMarkdown, comparisonText, type Row } from "./comparison.ts";
 import { machineFacts } from "./machine-facts.ts";
+import { forgetCached } from "./page-cache.ts";
 import { writeReadme } from "./readme.ts";
 import type { Sample } from "./sample.ts";
 import { buildServers, definition, type Server, sources } from "./servers.ts";
@@ -38,12 +39,13 @@ if (options.markdown) writeReadme([...comparisons.map(comparisonMarkdown), `${fa
 
 /** This process is the service manager. */
 async function compareDirectly(): Promise<Comparison> {
-  const empty = [process.execPath, join(sources, "empty.cjs")];
+  const empty = [join(folder, "node"), join(sources, "empty.cjs")];
   const measures: { name: string; measure: () => Promise<Sample> }[] = [
     ...servers.map(({ name, command }) => ({ name, measure: () => activateOnce(command) })),
     { name: "node empty.cjs, start to exit", measure: () => runOnce(empty) },
   ];
   tell(`${options.rounds} rounds of ${measures.length} programs, started by this process`);
+  for (const { command } of servers) await forgetCached(command[0]!);
   const rows = measures.map(({ name }) => ({ name, samples: [] as Sample[] }));
   // One after the other in each round, so that noise hits all. The first round fills the caches, and does not count.
   for (let round = -1; round < options.rounds; round++) {

@@ -23,7 +23,9 @@ export const definition: string = join(root, "examples/hello");
 
 /** Builds all servers into a folder; all answer the same bytes of body. */
 export async function buildServers(folder: string): Promise<(Server | MissingServer)[]> {
-  const node = process.execPath;
+  // A copy, so that the page cache can forget it: it holds on to what is running.
+  const node = join(folder, "node");
+  copyFileSync(process.execPath, node);
   return [
     await attempt("rouse build", "rouse", () => buildWithRouse(folder)),
     { id: "cjs", name: "node server.cjs", command: [node, join(sources, "server.cjs")] },

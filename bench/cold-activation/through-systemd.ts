@@ -35,8 +35,8 @@ export async function measureThroughSystemd(
 ): Promise<SystemdRun> {
   const service = await readService(definition);
   await using machine = await bootMachine();
-  const programs = new Set(installations.flatMap(({ files }) => files));
-  for (const file of [...programs, process.execPath, ...clientFiles]) await machine.copyIn(file, guestPath(file));
+  const files = [...clientFiles, process.execPath, ...installations.flatMap((installation) => installation.files)];
+  for (const [to, from] of new Map(files.map((file) => [guestPath(file), file]))) await machine.copyIn(from, to);
   await machine.write(`${guestFolder}/package.json`, '{ "type": "module" }');
 
   const services = installations.map((installation, index) => ({
