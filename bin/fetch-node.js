@@ -4,6 +4,7 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   createReadStream,
+  createWriteStream,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -107,74 +108,74 @@ function makeFolder(folder) {
   }
 }
 
+/** Into a file first, so that nothing is unpacked that is not the pinned archive to the last byte. */
 async function download(target, folder, onProgress) {
   const { package: name, integrity } = targets[target];
   const registry = await readRegistry();
   const url = `${registry.url}${name}/-/${name}-${version}.tgz`;
-  const response = await request(url, registry, target);
-  const total = Number(response.headers.get("content-length")) || undefined;
+  const archive = join(folder, "archive.tgz");
+  try {
+    const response = await request(url, registry);
+    const total = Number(response.headers.get("content-length")) || undefined;
+    await pipeline(
+      Readable.fromWeb(response.body),
+      counter((received) => onProgress(received, total)),
+      integrityStream({ integrity }),
+      createWriteStream(archive),
+    );
+    await unpack(archive, folder);
+  } catch (error) {
+    throw new FetchError(downloadProblem(error, target, url), { cause: error });
+  }
+  rmSync(archive);
+}
+
+function counter(report) {
   let received = 0;
-  const counted = new Transform({
+  return new Transform({
     transform(chunk, _encoding, done) {
       received += chunk.length;
-      onProgress(received, total);
+      report(received);
       done(null, chunk);
     },
   });
+}
+
+async function unpack(archive, folder) {
   const wanted = new Map([
     ["package/bin/node", "node"],
     ["package/LICENSE", "LICENSE"],
   ]);
-  try {
-    await pipeline(
-      Readable.fromWeb(response.body),
-      counted,
-      integrityStream({ integrity }),
-      createGunzip(),
-      unpackTar(folder, {
-        filter: (header) => wanted.has(header.name),
-        map: (header) => ({ ...header, name: wanted.get(header.name), mtime: new Date() }),
-      }),
-    );
-  } catch (error) {
-    throw new FetchError(downloadProblem(error, target, url), { cause: error });
-  }
-  if (!existsSync(join(folder, "node"))) {
-    throw new FetchError({
-      code: "base-incomplete",
-      what: `${name} ${version} holds no bin/node`,
-      mend: checkRegistry,
-    });
-  }
+  await pipeline(
+    createReadStream(archive),
+    createGunzip(),
+    unpackTar(folder, {
+      filter: (header) => wanted.has(header.name),
+      map: (header) => ({ ...header, name: wanted.get(header.name), mtime: new Date() }),
+    }),
+  );
 }
 
 const checkRegistry = "check the registry with `npm config get registry`, then run the same command again";
 
-async function request(url, registry, target) {
-  const headers = registry.token ? { authorization: `Bearer ${registry.token}` } : {};
-  let response;
-  try {
-    response = await fetch(url, { headers });
-  } catch (error) {
-    throw new FetchError(downloadProblem(error.cause ?? error, target, url), { cause: error });
-  }
-  if (!response.ok) {
-    throw new FetchError(downloadProblem(new Error(`the registry answered ${response.status}`), target, url));
-  }
+async function request(url, { token }) {
+  const response = await fetch(url, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+  if (!response.ok) throw new Error(`the registry answered ${response.status}`);
   return response;
 }
 
 function downloadProblem(error, target, url) {
   const name = `Node ${version} for ${target}`;
-  // A broken archive breaks gunzip or tar before the digest is complete: all three say the same of the file.
-  if (error.code === "EINTEGRITY" || /^Z_|tar/i.test(`${error.code} ${error.message}`)) {
+  // fetch's own errors say no more than "fetch failed"; the reason is their cause.
+  const { code, message } = error.cause ?? error;
+  if (code === "EINTEGRITY") {
     return {
       code: "base-integrity",
       what: `${name} from ${url} is not the file that this release of Rouse pins (its sha512 differs); it was thrown away`,
       mend: `a registry or proxy changed it, or the download broke: ${checkRegistry}`,
     };
   }
-  if (error.code === "ENOSPC") {
+  if (code === "ENOSPC") {
     return {
       code: "disk-full",
       what: `the disk is full: ${name} needs 210 MB in the cache`,
@@ -183,7 +184,7 @@ function downloadProblem(error, target, url) {
   }
   return {
     code: "base-download",
-    what: `${name} could not be fetched from ${url}: ${error.message || error.code}`,
+    what: `${name} could not be fetched from ${url}: ${message || code}`,
     mend: checkRegistry,
   };
 }

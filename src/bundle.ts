@@ -1,6 +1,8 @@
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type BuildFailure, type BuildOptions, type BuildResult, build, type Metafile } from "esbuild";
+import { type BuildFailure, type BuildOptions, type BuildResult, build } from "esbuild";
+import type { Built } from "./activation/built.ts";
+import { containsRuntime, ownRuntime } from "./bundle/own-runtime.ts";
 import { asyncWrapper, builtinsThroughRequire } from "./bundle/top-level-await.ts";
 import { ownConfigModule } from "./definition/config-module.ts";
 import { esbuildProblems } from "./esbuild-problems.ts";
@@ -65,7 +67,7 @@ async function bundleTopLevelAwait(service: Service, options: BuildOptions): Pro
     format: "esm",
     banner: { js: wrapper.banner },
     footer: { js: wrapper.footer },
-    plugins: [builtinsThroughRequire],
+    plugins: [...(options.plugins ?? []), builtinsThroughRequire],
     write: false,
     metafile: true,
   });
@@ -83,14 +85,14 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
     sourcesContent: false,
     charset: "utf8",
     legalComments: "none",
-    alias: { rouse: ownRuntime, "rouse/config": ownConfigModule },
+    alias: { "rouse/config": ownConfigModule },
+    plugins: [ownRuntime(builtFacts(service))],
     banner: { js: await prelude() },
     define: {
       "import.meta.url": "__rouse_url",
       "import.meta.filename": "__filename",
       "import.meta.dirname": "__dirname",
       "import.meta.main": "true",
-      ROUSE_BUILT: JSON.stringify(builtFacts(service)),
     },
     logLevel: "silent",
   };
@@ -98,9 +100,6 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
 
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
-/** The runtime that goes in is the one of this Rouse: units and program are two halves of one contract. */
-const ownRuntime = here(`./index.${extension}`);
 
 /** What runs before the program does, as one line, so that it shifts no line of a printed source. */
 async function prelude(): Promise<string> {
@@ -117,9 +116,10 @@ async function prelude(): Promise<string> {
 }
 
 /** What src/activation/built.ts reads. */
-function builtFacts({ name, sockets }: Service) {
+function builtFacts({ name, stopTimeout, sockets }: Service): Built {
   return {
     name,
+    stopTimeout: stopTimeout * 1000,
     sockets: Object.fromEntries(
       sockets.map((socket) => [socket.name, socket.backlog === undefined ? {} : { backlog: socket.backlog }]),
     ),
@@ -131,17 +131,9 @@ function toBundle({ outputFiles, metafile, warnings }: Output): Bundle {
   return {
     code: code!.text,
     map: map!.text,
-    usesRuntime: contains(metafile, join("activation", `activate.${extension}`)),
+    usesRuntime: containsRuntime(metafile),
     warnings: warnings.map(({ text, location }) =>
       location ? `${location.file}:${location.line}:${location.column + 1}: ${text}` : text,
     ),
   };
-}
-
-/** Whether the file is in the output, and not only looked at and shaken off. */
-function contains(metafile: Metafile, file: string): boolean {
-  const folder = basename(dirname(ownRuntime));
-  return Object.values(metafile.outputs).some(({ inputs }) =>
-    Object.entries(inputs).some(([path, { bytesInOutput }]) => path.endsWith(join(folder, file)) && bytesInOutput > 0),
-  );
 }

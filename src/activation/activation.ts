@@ -1,6 +1,7 @@
 import type { Server } from "node:net";
 import { UNNAMED } from "../../systemd/listen-fds.ts";
 import { notify } from "../../systemd/notify.ts";
+import { built } from "./built.ts";
 import { ActivationError } from "./error.ts";
 import { describe, type OwnedSocket, type PassedSocket } from "./passed-socket.ts";
 import { type ServedServer, serve } from "./served-server.ts";
@@ -33,7 +34,7 @@ export interface Activation<N extends string = string> extends AsyncDisposable {
   status(text: string): void;
   /**
    * Ends serving without losing a request: stops accepting, answers all that was received, tells clients to go elsewhere
-   * (`Connection: close`, GOAWAY) and resolves when the last connection has ended. After `deadline` milliseconds (15 000)
+   * (`Connection: close`, GOAWAY) and resolves when the last connection has ended. After `deadline` milliseconds (three quarters of the definition's stopTimeout, 15 000 unless it says another)
    * it destroys what is left. Further calls wait for the first.
    */
   drain(options?: { readonly deadline?: number }): Promise<void>;
@@ -141,5 +142,5 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
 
 // --- internal ---
 
-/** Milliseconds. Below the TimeoutStopSec=20s of the units that Rouse writes, so that we end and are not killed. */
-const DEFAULT_DEADLINE = 15_000;
+/** Milliseconds. Below the time after which the manager kills (TimeoutStopSec= is 20 s unless the definition says another). */
+const DEFAULT_DEADLINE = (built?.stopTimeout ?? 20_000) * 0.75;

@@ -34,10 +34,8 @@ const ACTIVATED = `import { activate } from "rouse"; ${SERVER}
   activate({ fallback: { http: 0 } }).listen(server, "http").then(() => console.log("listening"));`;
 
 describe("the runtime in a bundle", () => {
-  it("adds less than 20 KB and reaches nothing but node:", async () => {
-    const without = await bundle(`${SERVER} server.listen(0);`, "without.cjs", { target: "node26" });
+  it("reaches nothing but node:", async () => {
     const activated = await bundle(ACTIVATED, "with.cjs", { target: "node26" });
-    assert.ok(activated.bytes - without.bytes < 20_000, `it adds ${activated.bytes - without.bytes} bytes`);
     for (const path of activated.imports) assert.match(path, /^node:/);
   });
 

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { bundleService } from "../../src/bundle.ts";
@@ -13,6 +14,7 @@ import { injectElf } from "../../src/executable/inject-elf.ts";
 import { smokeRun } from "../../src/executable/smoke-run.ts";
 import { makeExecutable } from "../../src/executable.ts";
 import { RouseError } from "../../src/problem.ts";
+import { holdSocket, spawnActivated } from "../helpers/passed-socket.ts";
 import { hello, makeProject } from "../helpers/project.ts";
 
 const linuxX64 = process.platform === "linux" && process.arch === "x64";
@@ -45,6 +47,36 @@ test("the process goes by the program's name, with its arguments", { skip }, asy
       .filter(Boolean),
     ["greeter", path, "--port", "1"],
   );
+});
+
+test("a drain ends within the definition's stopTimeout, before systemd would kill", { skip }, async (t) => {
+  const folder = makeProject(
+    t,
+    hello({
+      definition: { stopTimeout: "2s" },
+      server: `import { createServer } from "node:net";
+import { activate } from "rouse";
+await activate({ fallback: { http: 0 } }).listen(createServer(() => {}), "http");
+console.log("listening");`,
+    }),
+  );
+  const path = join(folder, "out/greeter");
+  const service = await readService(folder);
+  await makeExecutable(await bundleService(service), "linux-x64", path, { host: "linux-x64" });
+  const socket = holdSocket();
+  t.after(() => socket.close());
+  const child = spawnActivated(path, [], { sockets: { http: socket } });
+  await once(child.stdout!, "data");
+  const client = connect(socket.port, "127.0.0.1"); // A client that never ends its connection.
+  client.on("error", () => {});
+  await once(client, "connect");
+  const begun = performance.now();
+  child.kill("SIGTERM");
+  const [code] = await once(child, "exit");
+  client.destroy();
+  assert.equal(code, 0);
+  const seconds = (performance.now() - begun) / 1000;
+  assert.ok(seconds > 1 && seconds < 2, `ended after ${seconds} s`);
 });
 
 test("NODE_OPTIONS has no effect", { skip }, async (t) => {
