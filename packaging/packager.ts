@@ -12,7 +12,7 @@ export interface Packager {
    * @throws {RouseError} with one problem for each
    */
   check(service: Service): void;
-  /** Writes the archive to `path`, which does not exist yet; the caller renames it to its final name. */
+  /** Writes the archive to `path`, which does not exist yet; the caller renames it to its final name. Leaves nothing when it throws. */
   write(request: PackageRequest, path: string): Promise<void>;
 }
 

@@ -89,7 +89,7 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
     plugins: [ownRuntime(builtFacts(service))],
     banner: { js: await prelude() },
     define: {
-      "import.meta.url": "__rouse_url",
+      "import.meta.url": "__rouse_meta.url",
       "import.meta.filename": "__filename",
       "import.meta.dirname": "__dirname",
       "import.meta.main": "true",
@@ -100,6 +100,9 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
 
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** What stands for import.meta, which CommonJS does not have. The URL is made when it is asked for. */
+const importMeta = 'var __rouse_meta={get url(){return require("node:url").pathToFileURL(__filename).href}};';
 
 /** What runs before the program does, as one line, so that it shifts no line of a printed source. */
 async function prelude(): Promise<string> {
@@ -112,7 +115,8 @@ async function prelude(): Promise<string> {
     target: "node26",
     write: false,
   });
-  return `var __rouse_url=require("node:url").pathToFileURL(__filename).href;${outputFiles[0]!.text.trim()}`;
+  // The prelude must not come first: its "use strict" would be the whole program's.
+  return `${importMeta}${outputFiles[0]!.text.trim()}`;
 }
 
 /** What src/activation/built.ts reads. */

@@ -7,7 +7,7 @@ import { RouseError } from "./problem.ts";
 
 /**
  * Makes a file whole or not at all: `make` writes to a temporary name in the same folder, which then takes the final name.
- * @throws {RouseError} "output-not-writable" or "disk-full"; what stood under the final name is still there then
+ * @throws {RouseError} "output-not-writable", "disk-full" or "disk-failed"; what stood under the final name is still there then
  */
 export async function writeWhole(path: string, make: (temporary: string) => void | Promise<void>): Promise<void> {
   const temporary = join(dirname(path), `${partialPrefix}${process.pid}-${basename(path)}`);
@@ -94,27 +94,30 @@ function isAlive(pid: number): boolean {
   }
 }
 
+const fullDisk = "free some space, or name another folder with --out";
+const elsewhere = "make the folder writable, or name another one with --out";
+
+/** What the surroundings refuse, by errno. */
+const refusals: Readonly<Record<string, readonly [code: string, why: string, mend: string]>> = {
+  ENOSPC: ["disk-full", "the disk is full", fullDisk],
+  EDQUOT: ["disk-full", "the disk quota is used up", fullDisk],
+  EFBIG: [
+    "disk-full",
+    "the file grew larger than is allowed here (ulimit -f)",
+    "raise the limit, or name another folder with --out",
+  ],
+  EIO: ["disk-failed", "the disk failed", "check it, or name another folder with --out"],
+  EACCES: ["output-not-writable", "the folder may not be written", elsewhere],
+  EPERM: ["output-not-writable", "the folder may not be written", elsewhere],
+  EROFS: ["output-not-writable", "the disk is read-only", elsewhere],
+  ENOTDIR: ["output-not-writable", "a part of its path is a file and no folder", "name another folder with --out"],
+  EEXIST: ["output-not-writable", "a part of its path is a file and no folder", "name another folder with --out"],
+  EISDIR: ["output-not-writable", "there is a folder of that name", "remove it, or name another folder with --out"],
+};
+
+/** Any other error is returned as it came. */
 function asProblem(error: unknown, path: string): unknown {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOSPC" || code === "EDQUOT") {
-    return new RouseError(
-      {
-        code: "disk-full",
-        what: `the disk is full: ${path} was not written, and nothing of it is left`,
-        mend: "free some, or name another folder with --out",
-      },
-      { cause: error },
-    );
-  }
-  if (["EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "EISDIR"].includes(code ?? "")) {
-    return new RouseError(
-      {
-        code: "output-not-writable",
-        what: `${path} cannot be written: ${message}`,
-        mend: "make the folder writable, or name another one with --out",
-      },
-      { cause: error },
-    );
-  }
-  return error;
+  const [code, why, mend] = refusals[(error as NodeJS.ErrnoException).code ?? ""] ?? [];
+  if (code === undefined || why === undefined || mend === undefined) return error;
+  return new RouseError({ code, what: `${path} was not written: ${why}`, mend }, { cause: error });
 }

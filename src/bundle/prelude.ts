@@ -1,17 +1,13 @@
 /**
  * Runs before the user's program, inside the executable. Bundled on its own and put in front of the program's text.
  * Stack traces name the user's TypeScript lines: Node's own source-map support does nothing in a single executable.
+ * Node's modules are asked for where they are used: what stands at the top costs every start.
  */
-import { writeFileSync } from "node:fs";
-import { SourceMap, type SourceMapPayload } from "node:module";
-import { basename } from "node:path";
-import { getAsset, isSea } from "node:sea";
+import type { SourceMap, SourceMapPayload } from "node:module";
 
-if (isSea()) {
-  if (process.env.ROUSE_SMOKE_RUN !== undefined) endSmokeRun();
-  Error.prepareStackTrace = describe;
-  nameProcess();
-}
+if (process.env.ROUSE_SMOKE_RUN !== undefined) endSmokeRun();
+Error.prepareStackTrace = describe;
+nameProcess();
 
 // --- internal ---
 
@@ -26,7 +22,8 @@ function endSmokeRun(): never {
 /** `ps`, `pgrep` and `systemctl status` would call every service "node-MainThread". process.title would hide the arguments. */
 function nameProcess(): void {
   try {
-    writeFileSync("/proc/self/comm", basename(process.execPath));
+    const { writeFileSync } = process.getBuiltinModule("node:fs");
+    writeFileSync("/proc/self/comm", process.execPath.slice(process.execPath.lastIndexOf("/") + 1));
   } catch {
     // No Linux, or no /proc.
   }
@@ -54,10 +51,16 @@ function describeFrame(frame: NodeJS.CallSite): string {
 function findOriginal(line: number, column: number): string | undefined {
   try {
     // Parsed at the first error only: a large program's map takes tens of milliseconds.
-    map ??= new SourceMap(JSON.parse(getAsset("main.js.map", "utf8")) as SourceMapPayload);
+    map ??= readMap();
     const entry = map.findOrigin(line, column);
     return "fileName" in entry ? `${entry.fileName}:${entry.lineNumber}:${entry.columnNumber}` : undefined;
   } catch {
     return undefined; // A trace without its map is better than an error about an error.
   }
+}
+
+function readMap(): SourceMap {
+  const { SourceMap } = process.getBuiltinModule("node:module");
+  const { getAsset } = process.getBuiltinModule("node:sea");
+  return new SourceMap(JSON.parse(getAsset("main.js.map", "utf8")) as SourceMapPayload);
 }

@@ -233,24 +233,10 @@ suite("refused", () => {
 });
 
 suite("when the disk refuses", () => {
-  test("a folder that may not be written is named, with a way out", async (t) => {
-    // Not even root creates files there.
-    if (!existsSync("/sys/kernel")) return t.skip("needs Linux's /sys");
-    await assert.rejects(
-      deb.write(sampleRequest("/bin/true"), "/sys/kernel/x.deb"),
-      problem(/not be written|read-only/),
-    );
-  });
-
-  test("a missing folder is named", async (t) => {
-    const out = join(await folder(t), "missing");
-    await assert.rejects(deb.write(sampleRequest("/bin/true"), join(out, "x.deb")), problem(/does not exist/));
-  });
-
   test("a file that is there already stays", async (t) => {
     const path = join(await folder(t), "x.deb");
     writeFileSync(path, "mine");
-    await assert.rejects(deb.write(sampleRequest("/bin/true"), path), problem(/already/));
+    await assert.rejects(deb.write(sampleRequest("/bin/true"), path), { code: "EEXIST" });
     assert.equal(readFileSync(path, "utf8"), "mine");
   });
 
@@ -266,7 +252,7 @@ suite("when the disk refuses", () => {
     }
     try {
       const writing = deb.write(sampleRequest(process.execPath), join(out, "x.deb"));
-      await assert.rejects(writing, problem(/no space left/));
+      await assert.rejects(writing, { code: "ENOSPC" });
       assert.deepEqual(readdirSync(out), []);
     } finally {
       run("umount", [out]);
