@@ -223,6 +223,14 @@ suite("removal", () => {
     assert.deepEqual(calls, ["start lunchd-http.socket lunchd-admin.socket lunchd.service"]);
   });
 
+  test("then an install of a version with a socket less forgets that socket", async (t) => {
+    const system = await installed(t, { added: true });
+    system.remove();
+    const calls = system.install(await version({}), "1");
+    assert.equal(calls.at(-1), "deb-systemd-helper purge lunchd-extra.socket");
+    assert.deepEqual(system.list("run"), ["systemd"], "nothing is left for the next upgrade");
+  });
+
   test("configuring again is harmless", async (t) => {
     const system = await installed(t);
     const calls = service(system.call(await version({}), "postinst", "configure", "1"));

@@ -120,6 +120,8 @@ export class StandInSystem {
         .map((path) => `${join(this.root, path)}\n`)
         .join(""),
     );
+    // As dpkg keeps it under /var/lib/dpkg/info, also after a removal.
+    writeFileSync(join(this.root, "postrm"), version.scripts.postrm);
     this.#installed = version;
   }
 
@@ -148,10 +150,11 @@ case "$call" in
 esac
 `;
 
-/** Knows the files of the package, and which folders "other" has (the file owned). */
+/** Knows the files of the package, where its postrm is kept, and which folders "other" has (the file owned). */
 const dpkgQuery = `#!/bin/sh
 case "$1" in
   --listfiles) cat "$ROOT/files" ;;
+  --control-path) echo "$ROOT/$3" ;;
   --search) grep -s ": $2\\$" "$ROOT/owned" ;;
 esac
 `;

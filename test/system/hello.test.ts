@@ -99,6 +99,22 @@ systemTest("hello: a removal leaves the settings and a closed port, a purge noth
   assert.equal((await machine.try(["dpkg-query", "--show", packageName])).code, 1);
 });
 
+systemTest(
+  "hello: a socket that a later version drops is forgotten, also when that one comes after a removal",
+  async (machine) => {
+    const before = await machine.files();
+    const hello = "hello: { listen: 80, noDelay: true },";
+    const replace = { "rouse.config.ts": [hello, `${hello} more: 81,`] } as const;
+    await machine.install((await buildExample("hello", { replace })).path("deb"));
+    assert.equal(await machine.listens(81), true);
+    await machine.run(["dpkg", "--remove", packageName]);
+    await upgrade(machine);
+    assert.equal(await machine.listens(81), false);
+    await machine.run(["dpkg", "--purge", packageName]);
+    assert.deepEqual(await machine.files(), before);
+  },
+);
+
 systemTest("hello: what the administrator disabled stays so after an upgrade", async (machine) => {
   await install(machine);
   assert.equal((await machine.run("systemctl is-enabled hello.socket")).stdout, "enabled\n");

@@ -11,7 +11,8 @@ services='@SERVICES@'
 boot='@BOOT@'
 sysusers='@SYSUSERS@'
 tmpfiles='@TMPFILES@'
-# Left by the preinst of an upgrade: the .socket files of the version that still runs.
+# Left by the preinst of an upgrade: the .socket files of the version that still runs; beside it the names of the units that the last
+# version enabled.
 record='/run/@PACKAGE@.upgrade'
 
 # The first time, units get the state that the presets say; later they keep the one that the administrator gave them.
@@ -46,8 +47,12 @@ drop_links() {
 
 # Units that this version no longer has would leave their links behind.
 forget_removed() {
-    for unit in $(removed); do
-        deb-systemd-helper purge "$unit" >/dev/null || true
+    # shellcheck disable=SC2013 # words, not lines
+    for unit in $(cat "$record.enabled" 2>/dev/null); do
+        case " $enabled " in
+            *" $unit "*) ;;
+            *) deb-systemd-helper purge "$unit" >/dev/null || true ;;
+        esac
     done
 }
 
@@ -128,7 +133,7 @@ case "$1" in
             fi
         fi
         forget_removed
-        rm -rf "$record"
+        rm -rf "$record" "$record.enabled"
         ;;
     *)
         echo "postinst called with unknown argument '$1'" >&2

@@ -42,7 +42,7 @@ case "$1" in
         ;;
     abort-install | abort-upgrade)
         # What ran before still runs: nothing to compare.
-        rm -rf '/run/@PACKAGE@.upgrade'
+        rm -rf '/run/@PACKAGE@.upgrade' '/run/@PACKAGE@.upgrade.enabled'
         ;;
     upgrade | failed-upgrade | disappear)
         ;;

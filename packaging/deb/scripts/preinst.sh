@@ -19,12 +19,22 @@ remember() {
     done
 }
 
+# The units that the last version enabled, also where it is removed and only its settings are left: its postrm names them.
+remember_enabled() {
+    postrm=$(dpkg-query --control-path '@PACKAGE@' postrm 2>/dev/null || true)
+    if [ -f "$postrm" ]; then
+        sed -n "s/^enabled='\(.*\)'\$/\1/p" "$postrm" >>"$record.enabled"
+    fi
+}
+
 case "$1" in
     upgrade)
         remember
+        remember_enabled
         ;;
     install)
-        rm -rf "$record"
+        rm -rf "$record" "$record.enabled"
+        remember_enabled
         ;;
     *)
         echo "preinst called with unknown argument '$1'" >&2
