@@ -63,7 +63,9 @@ export async function buildService(folder: string, options: BuildOptions): Promi
   const bundle = await bundleService(service);
   for (const warning of bundle.warnings) options.progress.warn(warning);
 
-  const units = emitUnits(service, { path: installedProgram(service), notifies: bundle.usesRuntime });
+  // The runtime says READY=1 when the sockets are listened on: where there are none, nobody would.
+  const notifies = bundle.usesRuntime && service.sockets.length > 0;
+  const units = emitUnits(service, { path: installedProgram(service), notifies });
   options.progress.stage("units", units.map(({ name }) => name).join(", "));
   const artifacts = await Promise.all(
     (await writeUnits(units, join(out, "systemd"))).map((path) => artifact("unit", null, path)),

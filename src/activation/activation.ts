@@ -4,6 +4,7 @@ import { notify } from "../../systemd/notify.ts";
 import { built } from "./built.ts";
 import { ActivationError } from "./error.ts";
 import { describe, type OwnedSocket, type PassedSocket } from "./passed-socket.ts";
+import { print } from "./report.ts";
 import { type ServedServer, serve } from "./served-server.ts";
 import { stopOn } from "./stop-signals.ts";
 
@@ -24,7 +25,7 @@ export interface Activation<N extends string = string> extends AsyncDisposable {
   sockets(name?: N): readonly PassedSocket[];
   /**
    * Serves every socket of that name with one net, http, https or http2 server. Resolves when all of them listen;
-   * when that was the last socket, READY=1 follows by itself.
+   * when that was the last socket, READY=1 follows by itself, and where others are left, three seconds later with a warning.
    * @throws {ActivationError} missing-socket, socket-taken, address-in-use, permission-denied, listen-failed
    */
   listen(server: Server, name: N): Promise<void>;
@@ -53,6 +54,7 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
   let abort: AbortController | undefined;
   const servers = new Map<Server, ServedServer>();
   let saidReady = false;
+  let patience: NodeJS.Timeout | undefined;
   let drained: Promise<void> | undefined;
 
   const forgetSignals = stopOn(signals, async () => {
@@ -94,8 +96,10 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
       if (source !== "bind") mark("taken");
       await served.listen(found);
       mark("listening");
+      clearTimeout(patience);
       // Not before the program's next step, which may be a ready() with a status.
       if (sockets.every((socket) => socket.state === "listening")) setImmediate(activation.ready);
+      else if (source !== "bind") patience = setTimeout(readyWithout, PATIENCE).unref();
     },
 
     async ready(status) {
@@ -119,6 +123,13 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
     [Symbol.asyncDispose]: () => activation.drain(),
   };
   return activation;
+
+  /** A program that leaves a socket alone would never be ready, and systemd would end it after TimeoutStartSec=, again and again. */
+  function readyWithout(): void {
+    const left = sockets.filter((socket) => socket.state === "free" && !socket.lent);
+    if (left.length > 0) print(`warning: nothing listens on ${describe(...left)}`);
+    activation.ready();
+  }
 
   /**
    * By name, never by position. Where nobody gave names (systemfd, systemd-socket-activate without --fdname) and the program
@@ -144,3 +155,6 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
 
 /** Milliseconds. Below the time after which the manager kills (TimeoutStopSec= is 20 s unless the definition says another). */
 const DEFAULT_DEADLINE = (built?.stopTimeout ?? 20_000) * 0.75;
+
+/** Milliseconds from one listen to the next, after which the program is taken to be ready without the sockets that are left. */
+const PATIENCE = 3_000;

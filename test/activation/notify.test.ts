@@ -54,6 +54,27 @@ describe("sd_notify", () => {
     assert.deepEqual(received(), ["READY=1\nSTATUS=warm READY=0", "STATUS=busy", "STATUS=still", "STOPPING=1"]);
   });
 
+  it("says READY=1 without a passed socket that the program leaves alone, and names that one", async () => {
+    const [http, spare] = [holdSocket(), holdSocket()];
+    const program = startProgram(
+      `const activation = activate({ fallback: { http: 0 } });
+       await activation.listen(http.createServer(), "http"); console.log("listening");`,
+      { env: { NOTIFY_SOCKET }, sockets: { http, spare } },
+    );
+    await program.printed("listening");
+    assert.deepEqual(received(), []);
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    assert.deepEqual(received(), ["READY=1"]);
+    program.child.kill();
+    const { stderr } = await program.ended;
+    assert.match(
+      stderr,
+      new RegExp(`warning: nothing listens on "spare" descriptor 4 127\\.0\\.0\\.1:${spare.port}\n`),
+    );
+    assert.deepEqual(received(), ["STOPPING=1"]);
+    for (const socket of [http, spare]) socket.close();
+  });
+
   it("reaches a socket in the abstract namespace", async () => {
     const name = `@rouse-notify-${process.pid}`;
     const abstract = holdSocket({ path: name, type: "datagram" });

@@ -29,6 +29,13 @@ test("build makes everything, prints the table, and the same bytes twice from tw
   assert.deepEqual(digests(one), digests(other));
 });
 
+test("a service without sockets that starts at boot does not wait for a READY=1 that nobody sends", async (t) => {
+  const server = `import { activate } from "rouse"; activate(); setInterval(() => console.log("tick"), 60_000);`;
+  const folder = makeProject(t, hello({ definition: { sockets: {}, start: "boot" }, server }));
+  assert.equal(rouse(["build", folder, "--quiet"]).code, 0);
+  assert.match(readFileSync(join(folder, "out/systemd/greeter.service"), "utf8"), /^Type=exec$/m);
+});
+
 test("--json is one document with every artifact, and nothing else on stdout", async (t) => {
   const folder = makeProject(t, hello());
   const { artifacts } = JSON.parse(rouse(["build", folder, "--json", "--out", join(folder, "made")]).stdout) as {
