@@ -1,15 +1,29 @@
-import { spawnSync } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import { delimiter, join } from "node:path";
 import type { TestContext } from "node:test";
 
-/**
- * Whether a program is on this machine. Without it the test is skipped with the reason, but in CI, where everything is to
- * be installed, it fails.
- */
-export function needs(t: TestContext, ...programs: string[]): boolean {
-  const missing = programs.filter((program) => spawnSync("sh", ["-c", `command -v ${program}`]).status !== 0);
-  if (missing.length === 0) return true;
-  const reason = `${missing.join(", ")} not on this machine`;
-  if (process.env.CI) throw new Error(`${reason}: .ci/run must install it`);
+/** Whether a program can be started by its name. Debian's own tools lie in sbin, which a plain user's PATH lacks. */
+export function isOnPath(program: string): boolean {
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  return folders.some((folder) => isExecutable(join(folder, program)));
+}
+
+/** True when the tool is here; otherwise the test is skipped with the reason, or fails where everything has to be here (CI). */
+export function has(t: TestContext, tool: string, debianPackage: string): boolean {
+  if (isOnPath(tool)) return true;
+  const reason = `${tool} is missing: apt-get install ${debianPackage}`;
+  if (process.env.CI) throw new Error(reason);
   t.skip(reason);
   return false;
+}
+
+// --- internal ---
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -1,16 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
-import type { TestContext } from "node:test";
 
-/** True when the tool is here; otherwise the test is skipped with the reason, or fails where everything has to be here (CI). */
-export function has(t: TestContext, tool: string, debianPackage: string): boolean {
-  if ((process.env.PATH ?? "").split(delimiter).some((folder) => isExecutable(join(folder, tool)))) return true;
-  const reason = `${tool} is missing: apt-get install ${debianPackage}`;
-  if (process.env.CI) throw new Error(reason);
-  t.skip(reason);
-  return false;
-}
+export { has } from "../helpers/tools.ts";
 
 /** Runs a program to its end; gives what it printed, both streams together. */
 export function run(program: string, args: readonly string[], cwd?: string): string {
@@ -34,13 +24,4 @@ function spawn(program: string, args: readonly string[], cwd: string | undefined
     ...(cwd === undefined ? {} : { cwd }),
   });
   return { status, stdout, stderr, error };
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

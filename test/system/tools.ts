@@ -1,5 +1,5 @@
-import { accessSync, constants, existsSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { existsSync } from "node:fs";
+import { isOnPath } from "../helpers/tools.ts";
 
 /** Which Debian package brings each thing that the system tests need of the host. */
 const packages: Readonly<Record<string, string>> = {
@@ -28,18 +28,4 @@ export function whyNotHere(): string | undefined {
 
 // --- internal ---
 
-function isPresent(name: string): boolean {
-  if (name.startsWith("/")) return existsSync(name);
-  // Debian's own tools lie in sbin, which a plain user's PATH lacks.
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
-  return folders.some((folder) => isExecutable(join(folder, name)));
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
+const isPresent = (name: string): boolean => (name.startsWith("/") ? existsSync(name) : isOnPath(name));

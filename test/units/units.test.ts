@@ -8,7 +8,7 @@ import type { Service } from "../../src/service.ts";
 import { emitUnits, environmentFile } from "../../systemd/manifests.ts";
 import { type Unit, unitText } from "../../systemd/unit.ts";
 import { hello, makeProject } from "../helpers/project.ts";
-import { needs } from "../helpers/tools.ts";
+import { has } from "../helpers/tools.ts";
 
 const program = { path: "/usr/lib/greeter/greeter", notifies: true };
 
@@ -131,7 +131,7 @@ test("NODE_ENV is the definition's where it says so", async (t) => {
 });
 
 test("systemd-analyze verify has nothing to say of either unit", async (t) => {
-  if (!needs(t, "systemd-analyze")) return;
+  if (!has(t, "systemd-analyze", "systemd")) return;
   const sockets = {
     greeter: { listen: [80, "127.0.0.1:81"], backlog: 7, noDelay: true },
     admin: { listen: "unix:/run/a%b.sock", group: "root" },
@@ -166,7 +166,7 @@ test("systemd-analyze verify has nothing to say of either unit", async (t) => {
 });
 
 test("the exposure by systemd-analyze security is at most 0.2, and 1.2 with outbound network", async (t) => {
-  if (!needs(t, "systemd-analyze")) return;
+  if (!has(t, "systemd-analyze", "systemd")) return;
   const exposure = async (definition: object): Promise<number> => {
     const folder = makeProject(t, {});
     const unit = unitNamed(await unitsOf(t, definition), "greeter.service")!;
