@@ -6,12 +6,12 @@ import { Container } from "./container.ts";
 import { listFiles } from "./files.ts";
 import { type Answer, httpGet } from "./http.ts";
 import { type LongRunning, startLongRunning } from "./long-running.ts";
-import { debianRoot, type Suite } from "./root.ts";
+import { debianRoot, defaultSuite, type Suite } from "./root.ts";
 import { inspectProcess, type ServiceProcess } from "./service-process.ts";
 import { type WaitOptions, waitFor } from "./wait.ts";
 
 export interface MachineOptions {
-  /** The Debian release; "bookworm" unless told. */
+  /** The Debian release; ROUSE_TEST_SUITE, else "bookworm", unless told. */
   readonly suite?: Suite;
 }
 
@@ -20,7 +20,7 @@ export interface MachineOptions {
  * @throws {Error} with its console's output when it is not up within 30 seconds
  */
 export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
-  const root = await debianRoot(options.suite ?? "bookworm");
+  const root = await debianRoot(options.suite ?? defaultSuite);
   const container = new Container(root);
   try {
     return new Machine(container, await booted(container));

@@ -1,6 +1,6 @@
 import { before, type TestContext, test } from "node:test";
 import { bootMachine, type Machine, type MachineOptions } from "./machine.ts";
-import { debianRoot, type Suite } from "./root.ts";
+import { debianRoot, defaultSuite, type Suite } from "./root.ts";
 import { startSteps } from "./step.ts";
 import { whyNotHere } from "./tools.ts";
 
@@ -39,7 +39,7 @@ export function hostTest(
     test(name, { skip: obstacle });
     return;
   }
-  if (obstacle === undefined) prepare(options.suite ?? "bookworm");
+  if (obstacle === undefined) prepare(options.suite ?? defaultSuite);
   test(name, { timeout: 2 * 60_000 }, async (context) => {
     if (obstacle !== undefined) throw new Error(`system tests are required here, but ${obstacle}`);
     startSteps(name);

@@ -10,6 +10,9 @@ import { step } from "./step.ts";
 /** A Debian release by its code name. */
 export type Suite = "bookworm" | "trixie";
 
+/** ROUSE_TEST_SUITE=trixie runs the system tests on Debian 13. */
+export const defaultSuite: Suite = process.env.ROUSE_TEST_SUITE === "trixie" ? "trixie" : "bookworm";
+
 /** Beyond the minimal Debian: the init system, what every service built by Rouse depends on, and what the tests look with. */
 const packages = [
   "systemd",
