@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { type BuildFailure, type BuildOptions, type BuildResult, build } from "esbuild";
 import type { Built } from "./activation/built.ts";
 import { containsRuntime, ownRuntime } from "./bundle/own-runtime.ts";
+import { preludeText } from "./bundle/prelude-text.ts";
 import { asyncWrapper, builtinsThroughRequire } from "./bundle/top-level-await.ts";
 import { ownConfigModule } from "./definition/config-module.ts";
 import { esbuildProblems } from "./esbuild-problems.ts";
@@ -32,11 +32,15 @@ export async function bundleService(service: Service): Promise<Bundle> {
     return toBundle(await bundleCommonJs(service, options));
   } catch (error) {
     if (!(error as Partial<BuildFailure>).errors) throw error;
-    throw new RouseError(esbuildProblems(error, service.root), { cause: error });
+    // A build that fails for its top-level await is tried again without that fault; what else is wrong is told then.
+    const problems = esbuildProblems(error, service.root).filter(({ what }) => !what.startsWith(noTopLevelAwait));
+    throw new RouseError(problems, { cause: error });
   }
 }
 
 // --- internal ---
+
+const noTopLevelAwait = "Top-level await is currently not supported";
 
 type Output = BuildResult<{ write: false; metafile: true }>;
 
@@ -51,7 +55,7 @@ async function bundleCommonJs(service: Service, options: BuildOptions): Promise<
 
 function needsTopLevelAwait(error: unknown): boolean {
   const { errors = [] } = error as Partial<BuildFailure>;
-  return errors.length > 0 && errors.every(({ text }) => text.startsWith("Top-level await is currently not supported"));
+  return errors.length > 0 && errors.every(({ text }) => text.startsWith(noTopLevelAwait));
 }
 
 async function bundleTopLevelAwait(service: Service, options: BuildOptions): Promise<Output> {
@@ -87,36 +91,12 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
     legalComments: "none",
     alias: { "rouse/config": ownConfigModule },
     plugins: [ownRuntime(builtFacts(service))],
-    banner: { js: await prelude() },
+    banner: { js: await preludeText() },
     define: {
-      "import.meta.url": "__rouse_meta.url",
-      "import.meta.filename": "__filename",
-      "import.meta.dirname": "__dirname",
-      "import.meta.main": "true",
+      "import.meta": "__rouse_prelude.meta",
     },
     logLevel: "silent",
   };
-}
-
-const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
-
-/** What stands for import.meta, which CommonJS does not have. The URL is made when it is asked for. */
-const importMeta = 'var __rouse_meta={get url(){return require("node:url").pathToFileURL(__filename).href}};';
-
-/** What runs before the program does, as one line, so that it shifts no line of a printed source. */
-async function prelude(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [here(`./bundle/prelude.${extension}`)],
-    bundle: true,
-    minify: true,
-    platform: "node",
-    format: "iife",
-    target: "node26",
-    write: false,
-  });
-  // The prelude must not come first: its "use strict" would be the whole program's.
-  return `${importMeta}${outputFiles[0]!.text.trim()}`;
 }
 
 /** What src/activation/built.ts reads. */

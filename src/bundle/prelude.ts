@@ -5,9 +5,25 @@
  */
 import type { SourceMap, SourceMapPayload } from "node:module";
 
-if (process.env.ROUSE_SMOKE_RUN !== undefined) endSmokeRun();
+// The parent's pid, so that a variable which is set by accident ends no service.
+if (process.env.ROUSE_SMOKE_RUN === String(process.ppid)) endSmokeRun();
 Error.prepareStackTrace = describe;
+process.on("uncaughtExceptionMonitor", printUncaught);
 nameProcess();
+
+/** What stands for import.meta, which CommonJS does not have. Beside an executable there are files, but no packages. */
+export const meta = {
+  main: true,
+  filename: __filename,
+  dirname: __dirname,
+  get url(): string {
+    return process.getBuiltinModule("node:url").pathToFileURL(__filename).href;
+  },
+  resolve(specifier: string): string {
+    if (/^\.{0,2}\/|^[a-z]+:/.test(specifier)) return new URL(specifier, meta.url).href;
+    throw new Error(`import.meta.resolve finds no package inside an executable: ${specifier}`);
+  },
+};
 
 // --- internal ---
 
@@ -17,6 +33,18 @@ let map: SourceMap | undefined;
 function endSmokeRun(): never {
   process.stdout.write(`rouse-smoke-run ${process.version}\n`);
   process.exit(0);
+}
+
+/**
+ * Node would print a line of the bundle above the trace. Whoever has a say of his own in uncaught errors keeps it: a
+ * listener of the program, and the runtime for its ActivationError.
+ */
+function printUncaught(error: Error): void {
+  const others = process.listenerCount("uncaughtException") + process.listenerCount("uncaughtExceptionMonitor") - 1;
+  if (others > 0 || process.hasUncaughtExceptionCaptureCallback() || error?.name === "ActivationError") return;
+  const { inspect } = process.getBuiltinModule("node:util");
+  process.getBuiltinModule("node:fs").writeSync(2, `${error instanceof Error ? "" : "Uncaught "}${inspect(error)}\n`);
+  process.exit(1);
 }
 
 /** `ps`, `pgrep` and `systemctl status` would call every service "node-MainThread". process.title would hide the arguments. */

@@ -34,6 +34,24 @@ test("an ESM program becomes CommonJS, with import.meta filled in", async (t) =>
   assert.equal(run(made), "bundle.cjs true true true\n");
 });
 
+for (const [kind, tail] of [
+  ["CommonJS", ""],
+  ["top-level await", "await 0;"],
+] as const) {
+  test(`import.meta is whole: resolve of files, an error for packages, anything else undefined (${kind})`, async (t) => {
+    const made = await bundle(
+      t,
+      `console.log(import.meta.resolve("./x.js").endsWith("/x.js"), import.meta.resolve("node:fs"), import.meta.env);
+       try { import.meta.resolve("left-pad"); } catch (error) { console.log(error.message); }
+       ${tail}`,
+    );
+    assert.equal(
+      run(made),
+      "true node:fs undefined\nimport.meta.resolve finds no package inside an executable: left-pad\n",
+    );
+  });
+}
+
 test("a CommonJS program with `require.main === module` starts", async (t) => {
   const made = await bundle(
     t,
@@ -146,7 +164,8 @@ for (const [title, server, expected] of wrong) {
       (error: unknown) => error,
     );
     assert.ok(error instanceof RouseError);
-    const [problem] = error.problems;
+    const [problem, ...others] = error.problems;
+    assert.deepEqual(others, []);
     assert.equal(problem?.code, expected.code);
     assert.match(problem?.what ?? "", expected.what);
     assert.deepEqual(problem?.where && [problem.where.file, problem.where.line, problem.where.column], [

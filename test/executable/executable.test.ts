@@ -96,7 +96,8 @@ for (const [kind, tail] of [
     });
     const { status, stderr } = spawnSync(path, { encoding: "utf8" });
     assert.equal(status, 1);
-    assert.match(stderr, /TypeError: lost\n {4}at fail \(src\/lib\.ts:6:9\)\n {4}at (.*\()?src\/server\.ts:3:1\)?/);
+    assert.doesNotMatch(stderr, /main\.js/, "no line of the bundle");
+    assert.match(stderr, /^TypeError: lost\n {4}at fail \(src\/lib\.ts:6:9\)\n {4}at (.*\()?src\/server\.ts:3:1\)?/);
   });
 }
 
