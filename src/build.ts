@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { FetchOptions } from "#fetch-node";
+import type { Packager } from "../packaging/packager.ts";
 import { packagers } from "../packaging/packagers.ts";
 import { emitUnits } from "../systemd/manifests.ts";
 import { bundleService } from "./bundle.ts";
@@ -53,9 +54,8 @@ export interface Artifact {
  * @throws {RouseError} before anything is written under a final name that is not whole
  */
 export async function buildService(folder: string, options: BuildOptions): Promise<BuildResult> {
-  const service = narrow(await readService(folder), options);
-  const formats = service.packages.map((format) => packagers[format]!);
-  for (const packager of formats) packager.check(service);
+  const service = narrow(await readService(folder, (whole) => checkPackages(narrow(whole, options))), options);
+  const formats = packagersOf(service);
   const out = options.out ?? join(folder, "out");
   removeAbandoned(out);
 
@@ -93,8 +93,19 @@ export async function buildService(folder: string, options: BuildOptions): Promi
 
 // --- internal ---
 
+const packagersOf = ({ packages }: Service): Packager[] => packages.map((format) => packagers[format]!);
+
+/** What a package format refuses, before anything is made. */
+function checkPackages(service: Service): void {
+  for (const packager of packagersOf(service)) packager.check(service);
+}
+
 function narrow(service: Service, { targets, packages }: BuildOptions): Service {
-  return { ...service, targets: targets ?? service.targets, packages: packages ?? service.packages };
+  return {
+    ...service,
+    targets: targets ? [...new Set(targets)] : service.targets,
+    packages: packages ? [...new Set(packages)] : service.packages,
+  };
 }
 
 function packageRequest(service: Service, executable: Executable, units: ReturnType<typeof emitUnits>, time: number) {

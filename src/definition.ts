@@ -11,9 +11,10 @@ export { definitionJsonSchema } from "./definition/schema.ts";
 /**
  * The service that a folder defines in rouse.config.ts, rouse.config.json or package.json's `"rouse"`.
  * @param folder absolute path
+ * @param check what else is to be judged; the problems that it throws get their places in the definition
  * @throws {RouseError} with every problem at once, each with its key and, where the definition is JSON, line and column
  */
-export async function readService(folder: string): Promise<Service> {
+export async function readService(folder: string, check: (service: Service) => void = () => {}): Promise<Service> {
   const source = await findSource(folder);
   const parsed = definitionSchema.safeParse(source.value);
   if (!parsed.success) fail(source, schemaProblems(parsed.error));
@@ -21,6 +22,12 @@ export async function readService(folder: string): Promise<Service> {
   if (notYet.length > 0) fail(source, notYet);
   const { service, problems } = resolveService(parsed.data, source.manifest, folder);
   if (problems.length > 0) fail(source, problems);
+  try {
+    check(service);
+  } catch (error) {
+    if (error instanceof RouseError) fail(source, error.problems);
+    throw error;
+  }
   return service;
 }
 

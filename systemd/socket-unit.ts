@@ -36,7 +36,8 @@ export function socketUnit(service: Service, socket: ServiceSocket): Unit {
 function listenValue(address: Address): string {
   if (address.type === "unix") return plainText(address.path);
   if (address.host === undefined) return String(address.port);
-  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
+  const host = address.host.includes(":") ? `[${address.host}]` : address.host;
+  return plainText(`${host}:${address.port}`); // An IPv6 zone has a percent sign.
 }
 
 function isSpecific(address: Address): boolean {

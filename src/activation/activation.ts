@@ -146,7 +146,11 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
     throw new ActivationError(
       "missing-socket",
       `no socket is named "${name}"; ${source === "bind" ? "to bind" : "passed"}: ${describe(...sockets)}; asked for: ${asked.join(", ") || name}`,
-      source === "bind" ? "Add it to the fallback" : `Set FileDescriptorName=${name} in its .socket unit`,
+      built && source !== "bind"
+        ? `Add it to "sockets" in the definition and build again, or ask for one that is there`
+        : source === "bind"
+          ? "Add it to the fallback"
+          : `Set FileDescriptorName=${name} in its .socket unit`,
     );
   }
 }

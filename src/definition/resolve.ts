@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { cwd } from "node:process";
 import type { Problem } from "../problem.ts";
-import type { Service } from "../service.ts";
+import type { PackageFormat, Service, Target } from "../service.ts";
 import type { Definition } from "./definition.ts";
 import { type Manifest, readAuthor } from "./manifest.ts";
 import { resolveSockets } from "./sockets.ts";
@@ -43,8 +43,8 @@ export function resolveService(
     },
     environment: definition.environment ?? {},
     stopTimeout: seconds(definition.stopTimeout ?? "20s"),
-    targets: definition.targets ?? ["linux-x64"],
-    packages: definition.packages ?? ["deb"],
+    targets: [...new Set<Target>(definition.targets ?? ["linux-x64"])],
+    packages: [...new Set<PackageFormat>(definition.packages ?? ["deb"])],
     systemd: { minimumVersion: systemd.minimumVersion ?? 252 },
   };
   return {
@@ -55,6 +55,8 @@ export function resolveService(
       ...versionProblems(service),
       ...entryProblems(definition, entry),
       ...startProblems(service),
+      ...stopProblems(service),
+      ...groupProblems(service),
     ],
   };
 }
@@ -72,6 +74,16 @@ const systemUsers = new Set(
   "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody messagebus sshd".split(
     " ",
   ),
+);
+
+/** Names whose /usr/lib/NAME, unit or /var/lib/NAME is something else on nearly every Linux. The package refuses more when it is installed. */
+const takenNames = new Set(
+  (
+    "apparmor apt avahi bash cloud console-setup containerd cron cups dbus debug dhcpcd dpkg emergency fsck gcc getty git grub halt " +
+    "init initrd journal kernel kexec kmod libvirt locale login lvm modules mysql networking network openssh plymouth polkit postgresql " +
+    "poweroff private procps python python3 quota reboot rescue rsync rsyslog sasl2 shutdown ssh ssl sudo sysinit sysctl systemd terminfo " +
+    "timesyncd udev ufw user"
+  ).split(" "),
 );
 
 function nameProblems(definition: Definition, { name }: Service): Problem[] {
@@ -92,8 +104,10 @@ function nameProblems(definition: Definition, { name }: Service): Problem[] {
       "choose another name",
     );
   }
-  if (name.startsWith("systemd-"))
-    return problem("names that start with systemd- are systemd's own", "choose another name");
+  if (takenNames.has(name) || name.startsWith("systemd-")) {
+    const what = `"${name}" is the name of a part of the system, whose files the service's would replace`;
+    return problem(what, "choose another name");
+  }
   return [];
 }
 
@@ -142,6 +156,31 @@ function startProblems({ sockets, start }: Service): Problem[] {
       mend: 'give it a socket, for example sockets: { http: 80 }, or start: "boot"',
     },
   ];
+}
+
+/** systemd takes 0 for "no limit", and gives up on numbers that it cannot hold. */
+function stopProblems({ stopTimeout }: Service): Problem[] {
+  if (stopTimeout >= 1 && stopTimeout <= 86_400) return [];
+  return [
+    {
+      code: "invalid-definition",
+      what: `"stopTimeout" must be from 1s to 24h, and is ${stopTimeout} seconds`,
+      where: { key: "stopTimeout" },
+      mend: "give the requests that are under way the time that they need",
+    },
+  ];
+}
+
+/** The socket is made before the service runs, and until then its dynamic user and group do not exist. */
+function groupProblems({ name, sockets }: Service): Problem[] {
+  return sockets
+    .filter(({ group }) => group === name)
+    .map((socket) => ({
+      code: "invalid-definition",
+      what: `the group "${name}" is the service's own dynamic one, which does not exist yet when the socket is made`,
+      where: { key: `sockets.${socket.name}.group` },
+      mend: "name a group of the system, for example adm",
+    }));
 }
 
 const secondsPer = { ms: 0.001, s: 1, m: 60, h: 3600 };

@@ -1,4 +1,5 @@
 import { isIPv4 } from "node:net";
+import { normalize } from "node:path/posix";
 import { formatAddress, parseAddress } from "../activation/address.ts";
 import type { Problem } from "../problem.ts";
 import type { Address, ServiceSocket } from "../service.ts";
@@ -48,24 +49,22 @@ function resolveAddresses(name: string, value: number | string | SocketDefinitio
 
 /** What a server may do when it is started by hand, but a service may not. */
 function serviceAddressProblems(address: Address, where: { key: string }, problems: Problem[]): boolean {
-  if (address.type === "unix" && !address.path.startsWith("/")) {
-    problems.push({
-      code: "invalid-address",
-      what: `the unix path "${address.path}" is relative, and a service has no folder for it to be relative to`,
-      where,
-      mend: 'write it from the root, for example "unix:/run/app.sock"',
-    });
+  const refuse = (what: string, mend: string): boolean => {
+    problems.push({ code: "invalid-address", what, where, mend });
     return true;
+  };
+  if (address.type !== "unix") {
+    return address.port === 0 && refuse("port 0 is out of range", "a service's ports go from 1 to 65535");
   }
-  if (address.type !== "unix" && address.port === 0) {
-    problems.push({
-      code: "invalid-address",
-      what: "port 0 is out of range: a service's ports go from 1 to 65535",
-      where,
-    });
-    return true;
+  const { path } = address;
+  if (!path.startsWith("/")) {
+    const why = `the unix path "${path}" is relative, and a service has no folder for it to be relative to`;
+    return refuse(why, 'write it from the root, for example "unix:/run/app.sock"');
   }
-  return false;
+  if (/\p{Cc}/u.test(path)) return refuse("the unix path has a control character", "leave it out");
+  if (path.endsWith("/")) return refuse(`the unix path "${path}" names a folder`, "name a file in it");
+  const plain = normalize(path);
+  return plain !== path && refuse(`the unix path "${path}" goes a roundabout way`, `write "unix:${plain}"`);
 }
 
 /** sd_listen_fds_with_names(3) gives these three a meaning of their own. */
@@ -117,10 +116,15 @@ function collisions(sockets: readonly ServiceSocket[]): Problem[] {
 function overlap(a: Address, b: Address): boolean {
   if (a.type === "unix" || b.type === "unix") return a.type === "unix" && b.type === "unix" && a.path === b.path;
   if (a.type !== b.type || a.port !== b.port) return false;
-  return a.host === b.host || covers(a.host, b.host) || covers(b.host, a.host);
+  return canonical(a.host) === canonical(b.host) || covers(a.host, b.host) || covers(b.host, a.host);
+}
+
+/** An IPv6 address has many spellings; URL writes the short one. One with a zone stands for itself. */
+function canonical(host: string | undefined): string | undefined {
+  return host?.includes(":") && !host.includes("%") ? new URL(`http://[${host}]`).hostname : host;
 }
 
 function covers(wildcard: string | undefined, host: string | undefined): boolean {
-  if (wildcard === undefined || wildcard === "::") return true;
+  if (wildcard === undefined || canonical(wildcard) === "[::]") return true;
   return wildcard === "0.0.0.0" && (host === undefined || isIPv4(host));
 }

@@ -130,7 +130,7 @@ const wrong: [title: string, definition: object, expected: Partial<Problem> & { 
     {
       code: "invalid-address",
       key: "sockets.http",
-      what: "port 0 is out of range: a service's ports go from 1 to 65535",
+      what: "port 0 is out of range",
     },
   ],
   [
@@ -156,6 +156,39 @@ const wrong: [title: string, definition: object, expected: Partial<Problem> & { 
     { sockets: { a: { listen: [80, "tcp:80"] } } },
     { code: "address-taken", key: "sockets.a" },
   ],
+  ["a unix path that is a folder", { sockets: { a: "unix:/run/" } }, { code: "invalid-address", key: "sockets.a" }],
+  [
+    "a unix path that goes astray",
+    { sockets: { a: "unix:/run/../x.sock" } },
+    { code: "invalid-address", key: "sockets.a", mend: 'write "unix:/x.sock"' },
+  ],
+  [
+    "a unix path with a control character",
+    { sockets: { a: "unix:/run/\u0001x" } },
+    { code: "invalid-address", key: "sockets.a" },
+  ],
+  [
+    "one IPv6 address in two spellings",
+    { sockets: { a: "[::1]:80", b: "[0:0:0:0:0:0:0:1]:80" } },
+    { code: "address-taken", key: "sockets.b" },
+  ],
+  [
+    "the group of the dynamic user",
+    { sockets: { a: { listen: "unix:/run/a", group: "greeter" } } },
+    { code: "invalid-definition", key: "sockets.a.group" },
+  ],
+  [
+    "a stop without patience, which systemd takes for none at all",
+    { stopTimeout: "0s" },
+    { code: "invalid-definition", key: "stopTimeout" },
+  ],
+  [
+    "a stop that outlasts systemd's numbers",
+    { stopTimeout: "99999999999999999999h" },
+    { code: "invalid-definition", key: "stopTimeout" },
+  ],
+  ["a name that is a part of the system", { name: "systemd" }, { code: "invalid-name", key: "name" }],
+  ["a name that would purge others' data", { name: "private" }, { code: "invalid-name", key: "name" }],
   [
     "a mode that is no mode",
     { sockets: { a: { listen: "unix:/run/a", mode: "rw" } } },

@@ -36,13 +36,13 @@ test("a socket named like the service is NAME.socket, any other NAME-KEY.socket"
 
 test("a socket's options reach its unit", async (t) => {
   const sockets = {
-    greeter: { listen: [80, "127.0.0.1:8080", "[::1]:8080"], backlog: 7, noDelay: true },
+    greeter: { listen: [80, "127.0.0.1:8080", "[fe80::1%eth0]:8080"], backlog: 7, noDelay: true },
     wild: { listen: "0.0.0.0:81" },
     admin: { listen: "unix:/run/100% mine.sock", mode: "0600", group: "adm" },
   };
   const units = await unitsOf(t, { sockets });
   const [web, wild, admin] = units;
-  assert.deepEqual(values(web, "ListenStream"), ["80", "127.0.0.1:8080", "[::1]:8080"]);
+  assert.deepEqual(values(web, "ListenStream"), ["80", "127.0.0.1:8080", "[fe80::1%%eth0]:8080"]);
   assert.deepEqual(
     [values(web, "Backlog"), values(web, "NoDelay"), values(web, "FreeBind")],
     [["7"], ["yes"], ["yes"]],
