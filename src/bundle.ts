@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { type BuildFailure, type BuildOptions, type BuildResult, build } from "esbuild";
+import { type BuildFailure, type BuildOptions, type BuildResult, build, type Message } from "esbuild";
 import type { Built } from "./activation/built.ts";
 import { containsRuntime, ownRuntime } from "./bundle/own-runtime.ts";
+import { checkOwnSources } from "./bundle/own-sources.ts";
 import { preludeText } from "./bundle/prelude-text.ts";
 import { asyncWrapper, builtinsThroughRequire } from "./bundle/top-level-await.ts";
 import { ownConfigModule } from "./definition/config-module.ts";
@@ -17,7 +18,7 @@ export interface Bundle {
   readonly map: string;
   /** The program imports `rouse`, so it tells systemd when it is ready. */
   readonly usesRuntime: boolean;
-  /** Warnings of esbuild that a person should read, one line each. */
+  /** What a person should read about the program, one line each. */
   readonly warnings: readonly string[];
 }
 
@@ -29,7 +30,7 @@ export interface Bundle {
 export async function bundleService(service: Service): Promise<Bundle> {
   const options = await commonOptions(service);
   try {
-    return toBundle(await bundleCommonJs(service, options));
+    return toBundle(await bundleCommonJs(service, options), service);
   } catch (error) {
     if (!(error as Partial<BuildFailure>).errors) throw error;
     // A build that fails for its top-level await is tried again without that fault; what else is wrong is told then.
@@ -110,14 +111,16 @@ function builtFacts({ name, stopTimeout, sockets }: Service): Built {
   };
 }
 
-function toBundle({ outputFiles, metafile, warnings }: Output): Bundle {
+function toBundle({ outputFiles, metafile, warnings }: Output, { root, entry }: Service): Bundle {
   const [map, code] = outputFiles[0]!.path.endsWith(".map") ? outputFiles : [outputFiles[1], outputFiles[0]];
   return {
     code: code!.text,
     map: map!.text,
     usesRuntime: containsRuntime(metafile),
-    warnings: warnings.map(({ text, location }) =>
-      location ? `${location.file}:${location.line}:${location.column + 1}: ${text}` : text,
-    ),
+    warnings: [...warnings.map(describe), ...checkOwnSources(metafile, root, entry)],
   };
+}
+
+function describe({ text, location }: Message): string {
+  return location ? `${location.file}:${location.line}:${location.column + 1}: ${text}` : text;
 }

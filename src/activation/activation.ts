@@ -143,14 +143,15 @@ export function createActivation({ source, sockets, asked, env, signals }: Activ
   function need(name: string): readonly OwnedSocket[] {
     const found = find(name);
     if (found.length > 0) return found;
+    const bound = source === "bind";
+    const there = `${bound ? "to bind" : "passed"}: ${describe(...sockets)}; asked for: ${asked.join(", ") || name}`;
+    const inUnit = built
+      ? `Add it to "sockets" in the definition and build again`
+      : `Set FileDescriptorName=${name} in its .socket unit`;
     throw new ActivationError(
       "missing-socket",
-      `no socket is named "${name}"; ${source === "bind" ? "to bind" : "passed"}: ${describe(...sockets)}; asked for: ${asked.join(", ") || name}`,
-      built && source !== "bind"
-        ? `Add it to "sockets" in the definition and build again, or ask for one that is there`
-        : source === "bind"
-          ? "Add it to the fallback"
-          : `Set FileDescriptorName=${name} in its .socket unit`,
+      `no socket is named "${name}"; ${there}`,
+      bound ? "Add it to the fallback" : inUnit,
     );
   }
 }

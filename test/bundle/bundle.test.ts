@@ -138,6 +138,38 @@ test("the same program in two folders gives the same bytes", async (t) => {
   assert.equal(one.bundle.code, other.bundle.code);
 });
 
+test("what works in development and not in an executable is warned of, by file and line, and only in one's own files", async (t) => {
+  const server = `import { fork } from "node:child_process";
+import { Worker } from "node:worker_threads";
+import "dep";
+new Worker(new URL("./worker.ts", import.meta.url));
+fork("./child.js");
+export const page = import.meta.dirname + "/index.html";
+`;
+  const { bundle: made } = await bundle(t, server, {
+    "node_modules/dep/package.json": { name: "dep", main: "index.js" },
+    "node_modules/dep/index.js": "exports.here = __dirname;",
+  });
+  const places = made.warnings.map((line) => /^[^ ]+:\d+/.exec(line)?.[0]);
+  assert.deepEqual(places, ["src/server.ts:4", "src/server.ts:5", "src/server.ts:6"]);
+  assert.match(made.warnings[0] ?? "", /a worker's file is not in the executable/);
+  assert.deepEqual((await bundle(t, hello()["src/server.ts"] as string)).bundle.warnings, []);
+});
+
+test("decorator metadata is refused where decorators are used, since esbuild would drop it in silence", async (t) => {
+  const files = {
+    "tsconfig.json": { extends: "./tsconfig.base" },
+    "tsconfig.base.json": `{ // as tsc takes it
+      "compilerOptions": { "experimentalDecorators": true, "emitDecoratorMetadata": true, },
+    }`,
+  };
+  await bundle(t, "console.log(1);", files);
+  await assert.rejects(
+    bundle(t, "const mark = (_: unknown): void => {};\n@mark\nclass A {}\nnew A();", files),
+    /emitDecoratorMetadata/,
+  );
+});
+
 const wrong: [string, string, { code: string; line: number; column: number; what: RegExp }][] = [
   ["a syntax error", "const a = 1;\nconst b = ;\n", { code: "syntax", line: 2, column: 11, what: /Unexpected ";"/ }],
   [
