@@ -1,20 +1,24 @@
 // Fetches a Node of the pinned version from the npm registry into Rouse's cache, verified.
 // Plain JavaScript for any Node >= 20: this is what runs before the pinned Node is there.
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import {
+  accessSync,
+  constants,
   createReadStream,
   createWriteStream,
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, isAbsolute, join } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
@@ -35,36 +39,47 @@ export class FetchError extends Error {
   }
 }
 
+/** The same rule as in pinned-node. Never a folder that others may write to: what lies in the cache is run. */
 export function cacheFolder() {
-  const { ROUSE_CACHE, XDG_CACHE_HOME, HOME } = process.env;
-  return ROUSE_CACHE || join(XDG_CACHE_HOME || join(HOME || homedir(), ".cache"), "rouse");
+  const { ROUSE_CACHE, XDG_CACHE_HOME = "", HOME } = process.env;
+  // The XDG specification: a path that is not absolute is ignored.
+  const base = isAbsolute(XDG_CACHE_HOME) ? XDG_CACHE_HOME : HOME && join(HOME, ".cache");
+  const folder = ROUSE_CACHE || (base && join(base, "rouse"));
+  if (folder && isAbsolute(folder)) return folder;
+  throw new FetchError({
+    code: "no-cache-folder",
+    what: folder
+      ? `Rouse's cache is no absolute path: ${folder}`
+      : "there is no place for Rouse's cache: HOME is not set",
+    mend: "set HOME or ROUSE_CACHE to an absolute path",
+  });
 }
 
 export function cachedNode(target, cache = cacheFolder()) {
   const folder = baseFolder(target, cache);
+  const [node, license] = [join(folder, "node"), join(folder, "LICENSE")];
   try {
+    accessSync(node, constants.X_OK);
     const { sha256 } = JSON.parse(readFileSync(join(folder, "base.json"), "utf8"));
-    return { node: join(folder, "node"), license: join(folder, "LICENSE"), version, sha256 };
+    // A crash of the machine may have cut it off.
+    const whole = statSync(node).size === targets[target].bytes && statSync(license).isFile();
+    return whole ? { node, license, version, sha256 } : undefined;
   } catch {
     return undefined;
   }
 }
 
-export async function fetchNode(target, { cache = cacheFolder(), onProgress = () => {} } = {}) {
+export async function fetchNode(target, { cache = cacheFolder(), onProgress = () => {}, patience = 30_000 } = {}) {
   const cached = cachedNode(target, cache);
   if (cached) return cached;
   const folder = baseFolder(target, cache);
-  const partial = `${folder}.partial-${process.pid}`;
-  try {
-    makeFolder(partial);
-    await download(target, partial, onProgress);
+  await withPartialFolder(folder, async (partial) => {
+    await download(target, partial, { onProgress, patience });
     const sha256 = await digest(join(partial, "node"));
     await proveItStarts(target, join(partial, "node"));
     writeFileSync(join(partial, "base.json"), JSON.stringify({ version, target, sha256 }));
-    moveIntoPlace(partial, folder);
-  } finally {
-    rmSync(partial, { recursive: true, force: true });
-  }
+    moveIntoPlace(partial, folder, () => cachedNode(target, cache) !== undefined);
+  });
   return cachedNode(target, cache);
 }
 
@@ -93,41 +108,107 @@ function baseFolder(target, cache) {
   return join(cache, "node", `v${version}`, target);
 }
 
-function makeFolder(folder) {
+/** Gives `work` a folder beside the final one, which is gone afterwards, also when the process is told to exit. */
+async function withPartialFolder(folder, work) {
+  const partial = makePartialFolder(folder);
+  const remove = () => rmSync(partial, { recursive: true, force: true, maxRetries: 3 });
+  process.once("exit", remove);
   try {
-    mkdirSync(folder, { recursive: true });
+    await work(partial);
   } catch (error) {
-    throw new FetchError(
-      {
-        code: "cache-not-writable",
-        what: `Rouse's cache cannot be written: ${error.message}`,
-        mend: "make it writable, or name another folder in ROUSE_CACHE",
-      },
-      { cause: error },
-    );
+    throw explain(error);
+  } finally {
+    process.off("exit", remove);
+    remove();
   }
 }
 
+function makePartialFolder(folder) {
+  const partial = `${folder}${partialMark}${process.pid}-${randomBytes(6).toString("hex")}`;
+  try {
+    mkdirSync(dirname(folder), { recursive: true });
+    removeAbandoned(folder);
+    mkdirSync(partial); // Not recursive: it fails where something of that name is there already.
+  } catch (error) {
+    throw explain(error);
+  }
+  return partial;
+}
+
+const partialMark = ".partial-";
+
+/** What killed processes left. */
+function removeAbandoned(folder) {
+  const prefix = `${basename(folder)}${partialMark}`;
+  for (const name of readdirSync(dirname(folder)).filter((name) => name.startsWith(prefix))) {
+    if (isAlive(Number.parseInt(name.slice(prefix.length), 10))) continue;
+    try {
+      rmSync(join(dirname(folder), name), { recursive: true, force: true });
+    } catch {
+      // Another user's: it is not ours to remove, and in nobody's way.
+    }
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === "EPERM";
+  }
+}
+
+/** What the file system refuses is a fault of the surroundings; anything else is returned as it came. */
+function explain(error) {
+  if (error instanceof FetchError || error.syscall === undefined) return error;
+  const problem = {
+    code: "cache-not-writable",
+    what: `Rouse's cache cannot be written: ${error.message}`,
+    mend: "make it writable, or name another folder in ROUSE_CACHE",
+  };
+  return new FetchError(error.code === "ENOSPC" ? diskFull : problem, { cause: error });
+}
+
+const diskFull = {
+  code: "disk-full",
+  what: `the disk is full: Node ${version} needs 210 MB in the cache`,
+  mend: "free some, or name another folder in ROUSE_CACHE",
+};
+
 /** Into a file first, so that nothing is unpacked that is not the pinned archive to the last byte. */
-async function download(target, folder, onProgress) {
+async function download(target, folder, { onProgress, patience }) {
   const { package: name, integrity } = targets[target];
   const registry = await readRegistry();
   const url = `${registry.url}${name}/-/${name}-${version}.tgz`;
   const archive = join(folder, "archive.tgz");
+  const silence = timeLimit(patience, `nothing came for ${patience / 1000} seconds`);
   try {
-    const response = await request(url, registry);
+    const response = await request(url, registry, silence.signal);
     const total = Number(response.headers.get("content-length")) || undefined;
     await pipeline(
       Readable.fromWeb(response.body),
-      counter((received) => onProgress(received, total)),
+      counter((received) => {
+        silence.refresh();
+        onProgress(received, total);
+      }),
       integrityStream({ integrity }),
       createWriteStream(archive),
     );
+    silence.end();
     await unpack(archive, folder);
   } catch (error) {
     throw new FetchError(downloadProblem(error, target, url), { cause: error });
+  } finally {
+    silence.end();
   }
   rmSync(archive);
+}
+
+function timeLimit(milliseconds, reason) {
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(new Error(reason)), milliseconds);
+  return { signal: controller.signal, refresh: () => timer.refresh(), end: () => clearTimeout(timer) };
 }
 
 function counter(report) {
@@ -158,8 +239,8 @@ async function unpack(archive, folder) {
 
 const checkRegistry = "check the registry with `npm config get registry`, then run the same command again";
 
-async function request(url, { token }) {
-  const response = await fetch(url, { headers: token ? { authorization: `Bearer ${token}` } : {} });
+async function request(url, { token }, signal) {
+  const response = await fetch(url, { signal, headers: token ? { authorization: `Bearer ${token}` } : {} });
   if (!response.ok) throw new Error(`the registry answered ${response.status}`);
   return response;
 }
@@ -175,13 +256,7 @@ function downloadProblem(error, target, url) {
       mend: `a registry or proxy changed it, or the download broke: ${checkRegistry}`,
     };
   }
-  if (code === "ENOSPC") {
-    return {
-      code: "disk-full",
-      what: `the disk is full: ${name} needs 210 MB in the cache`,
-      mend: "free some, or name another folder in ROUSE_CACHE",
-    };
-  }
+  if (code === "ENOSPC") return diskFull;
   return {
     code: "base-download",
     what: `${name} could not be fetched from ${url}: ${message || code}`,
@@ -250,18 +325,22 @@ async function proveItStarts(target, node) {
 }
 
 /** Another process may have filled the cache meanwhile; what it wrote is as good as ours. */
-function moveIntoPlace(partial, folder) {
+function moveIntoPlace(partial, folder, isFilled) {
   try {
     renameSync(partial, folder);
   } catch (error) {
-    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
-    if (existsSync(join(folder, "base.json"))) return;
-    rmSync(folder, { recursive: true, force: true });
+    if (!["ENOTEMPTY", "EEXIST", "ENOTDIR"].includes(error.code)) throw error;
+    if (isFilled()) return;
+    rmSync(folder, { recursive: true, force: true }); // What is there is damaged.
     renameSync(partial, folder);
   }
 }
 
 async function main(target) {
+  // The default action of these signals would run no exit handler.
+  process.once("SIGINT", () => process.exit(130));
+  process.once("SIGTERM", () => process.exit(143));
+  process.once("SIGHUP", () => process.exit(129));
   const progress = progressLine(target);
   try {
     await fetchNode(target, progress);

@@ -1,7 +1,17 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { dirname, join } from "node:path";
@@ -156,7 +166,9 @@ test("a base that changed in the cache is thrown away, with the reason", { skip 
   const base = join(cache, "node", process.version, "linux-x64");
   mkdirSync(dirname(base), { recursive: true });
   cpSync(dirname(process.execPath), base, { recursive: true });
-  appendFileSync(join(base, "node"), "x");
+  const file = openSync(join(base, "node"), "r+");
+  writeSync(file, "x", 1_000_000);
+  closeSync(file);
   await assert.rejects(
     loadBase("linux-x64", { cache }),
     (error) => error instanceof RouseError && error.problems[0]?.code === "base-integrity",

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Elsewhere, installElsewhere } from "../helpers/elsewhere.ts";
@@ -123,4 +123,10 @@ test("a first call on a machine with nothing cached fetches the pinned Node, wit
   assert.match(first.stdout, /^rouse .* \(Node 26\./);
   const second = spawnSync("npx", ["rouse", "--version"], { cwd: folder, env, encoding: "utf8" });
   assert.doesNotMatch(second.stderr, /fetching/);
+  const [node] = globSync(join(cache, "node/*/*/node"));
+  truncateSync(node!, 1_000_000);
+  const damaged = spawnSync("npx", ["rouse", "--version"], { cwd: folder, env, encoding: "utf8" });
+  assert.equal(damaged.status, 0, damaged.stderr);
+  assert.match(damaged.stderr, /fetching/);
+  assert.equal(damaged.stdout, first.stdout);
 });
