@@ -51,7 +51,7 @@ export async function makeExecutable(
 // --- internal ---
 
 function writePieces(path: string, pieces: readonly Uint8Array[]): void {
-  const file = openSync(path, "w");
+  const file = openSync(path, "wx");
   try {
     for (const piece of pieces) writeAll(file, piece);
     fchmodSync(file, 0o755);

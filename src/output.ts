@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { createReadStream, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -6,16 +6,18 @@ import { pipeline } from "node:stream/promises";
 import { RouseError } from "./problem.ts";
 
 /**
- * Makes a file whole or not at all: `make` writes to a temporary name in the same folder, which then takes the final name.
+ * Makes a file whole or not at all: `make` creates it under a temporary name in the same folder, and it then takes the final
+ * name. `make` has to open it with "wx": the folder may be one that others write to, and a link of theirs is not followed.
  * @throws {RouseError} "output-not-writable", "disk-full" or "disk-failed"; what stood under the final name is still there then
  */
 export async function writeWhole(path: string, make: (temporary: string) => void | Promise<void>): Promise<void> {
-  const temporary = join(dirname(path), `${partialPrefix}${process.pid}-${basename(path)}`);
+  // Not the final name with an ending: that may be as long as a file system allows.
+  const temporary = join(dirname(path), `${partialPrefix}${process.pid}-${randomBytes(8).toString("hex")}`);
   try {
     mkdirSync(dirname(path), { recursive: true });
     await makeThenRename(temporary, path, make);
   } catch (error) {
-    throw asProblem(error, path);
+    throw asProblem(error, path, temporary);
   }
 }
 
@@ -36,8 +38,7 @@ export function removeUnfinished(): void {
   for (const temporary of unfinished) {
     // A maker may put files of its own beside the temporary one, under its name and an ending.
     for (const name of listFolder(dirname(temporary))) {
-      if (name.startsWith(basename(temporary)))
-        rmSync(join(dirname(temporary), name), { recursive: true, force: true });
+      if (name.startsWith(basename(temporary))) removeIfPossible(join(dirname(temporary), name));
     }
   }
 }
@@ -46,7 +47,7 @@ export function removeUnfinished(): void {
 export function removeAbandoned(folder: string): void {
   for (const name of listFolder(folder)) {
     const pid = name.startsWith(partialPrefix) && Number.parseInt(name.slice(partialPrefix.length), 10);
-    if (pid && !isAlive(pid)) rmSync(join(folder, name), { force: true });
+    if (pid && !isAlive(pid)) removeIfPossible(join(folder, name));
   }
 }
 
@@ -69,8 +70,17 @@ async function makeThenRename(
     await make(temporary);
     renameSync(temporary, path);
   } finally {
-    rmSync(temporary, { force: true });
+    removeIfPossible(temporary);
     unfinished.delete(temporary);
+  }
+}
+
+/** Where the file system refuses, the error that led here says more, or the file is in nobody's way. */
+function removeIfPossible(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // See above.
   }
 }
 
@@ -112,12 +122,17 @@ const refusals: Readonly<Record<string, readonly [code: string, why: string, men
   EROFS: ["output-not-writable", "the disk is read-only", elsewhere],
   ENOTDIR: ["output-not-writable", "a part of its path is a file and no folder", "name another folder with --out"],
   EEXIST: ["output-not-writable", "a part of its path is a file and no folder", "name another folder with --out"],
+  ENOENT: ["output-not-writable", "a part of its path is a link that leads nowhere", "name another folder with --out"],
+  ELOOP: ["output-not-writable", "a part of its path is a link to itself", "name another folder with --out"],
+  ENAMETOOLONG: ["name-too-long", "its path is too long", "shorten the service's version or the path of the folder"],
   EISDIR: ["output-not-writable", "there is a folder of that name", "remove it, or name another folder with --out"],
 };
 
-/** Any other error is returned as it came. */
-function asProblem(error: unknown, path: string): unknown {
-  const [code, why, mend] = refusals[(error as NodeJS.ErrnoException).code ?? ""] ?? [];
-  if (code === undefined || why === undefined || mend === undefined) return error;
+/** Any other error is returned as it came, also one about a file that was to be read. */
+function asProblem(error: unknown, path: string, temporary: string): unknown {
+  const { code: errno = "", path: at = temporary } = error as NodeJS.ErrnoException;
+  const [code, why, mend] = refusals[errno] ?? [];
+  const isOutput = at.startsWith(temporary) || dirname(path).startsWith(at);
+  if (!isOutput || code === undefined || why === undefined || mend === undefined) return error;
   return new RouseError({ code, what: `${path} was not written: ${why}`, mend }, { cause: error });
 }

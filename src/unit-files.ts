@@ -11,7 +11,7 @@ import { removeAbandoned, writeWhole } from "./output.ts";
 export async function writeUnits(units: readonly Unit[], folder: string): Promise<string[]> {
   removeAbandoned(folder);
   for (const unit of units) {
-    await writeWhole(join(folder, unit.name), (temporary) => writeFileSync(temporary, unitText(unit)));
+    await writeWhole(join(folder, unit.name), (temporary) => writeFileSync(temporary, unitText(unit), { flag: "wx" }));
   }
   const names = new Set(units.map(({ name }) => name));
   for (const path of existsSync(folder) ? oldUnits(folder, names) : []) rmSync(path);
@@ -21,8 +21,8 @@ export async function writeUnits(units: readonly Unit[], folder: string): Promis
 // --- internal ---
 
 function oldUnits(folder: string, current: ReadonlySet<string>): string[] {
-  return readdirSync(folder)
-    .filter((name) => /\.(service|socket)$/.test(name) && !current.has(name))
-    .map((name) => join(folder, name))
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.(service|socket)$/.test(entry.name) && !current.has(entry.name))
+    .map(({ name }) => join(folder, name))
     .filter((path) => readFileSync(path, "utf8").startsWith(madeByRouse));
 }
