@@ -34,7 +34,8 @@ function toProblem(message: Message, root: string): Problem {
 }
 
 function mendOf(message: Message): string | undefined {
-  if (/^No loader is configured for "\.node"/.test(message.text)) return "this release takes no native addons: use a package without one";
+  if (/^No loader is configured for "\.node"/.test(message.text))
+    return "this release takes no native addons: use a package without one";
   const wanted = /^Could not resolve "([^"]+)"/.exec(message.text)?.[1];
   if (wanted === undefined) return undefined;
   return /^[./]/.test(wanted)
