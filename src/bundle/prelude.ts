@@ -11,8 +11,16 @@ Error.prepareStackTrace = describe;
 process.on("uncaughtExceptionMonitor", printUncaught);
 nameProcess();
 
+interface ImportMetaHere {
+  readonly main: true;
+  readonly filename: string;
+  readonly dirname: string;
+  readonly url: string;
+  resolve(specifier: string): string;
+}
+
 /** What stands for import.meta, which CommonJS does not have. Beside an executable there are files, but no packages. */
-export const meta = {
+export const meta: ImportMetaHere = {
   main: true,
   filename: __filename,
   dirname: __dirname,
