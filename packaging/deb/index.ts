@@ -53,7 +53,10 @@ async function write(request: PackageRequest, path: string): Promise<void> {
 
 // --- internal ---
 
-function check({ packageName, version }: Service): void {
+/** Folders of systemd's own where those of services lie: /var/lib/private, /var/log/journal. */
+const systemFolders: readonly string[] = ["private", "journal", ".", ".."];
+
+function check({ name, packageName, version, directories }: Service): void {
   const problems: Problem[] = [];
   if (!/^[a-z0-9][a-z0-9+.-]+$/.test(packageName)) {
     problems.push({
@@ -69,6 +72,14 @@ function check({ packageName, version }: Service): void {
       what: `the version "${version}" has no Debian form`,
       where: { key: "version" },
       mend: "begin it with a digit and use letters, digits, ., + and - only, for example 1.2.3-beta.1",
+    });
+  }
+  if (Object.values(directories).includes(true) && systemFolders.includes(name)) {
+    problems.push({
+      code: "directory-name",
+      what: `a service called "${name}" cannot have directories: those of that name are the system's`,
+      where: { key: "name" },
+      mend: "give the service another name, or no directories",
     });
   }
   if (problems.length > 0) throw new RouseError(problems);

@@ -135,6 +135,14 @@ suite("a .deb", () => {
     assert.ok(readFileSync(first.path).equals(readFileSync(second.path)));
   });
 
+  test("is everybody's to read, also with a umask of 077: apt reads it as a user of its own", async (t) => {
+    const umask = process.umask(0o077);
+    t.after(() => process.umask(umask));
+    const path = join(await folder(t), "x.deb");
+    await deb.write(sampleRequest("/bin/true"), path);
+    assert.equal(statSync(path).mode & 0o777, 0o644);
+  });
+
   test("of a whole Node takes little memory and one zstd frame", { timeout: 120_000 }, async (t) => {
     if (!has(t, "dpkg-deb", "dpkg") || !has(t, "zstd", "zstd")) return;
     const path = join(await folder(t), "big.deb");
@@ -204,6 +212,20 @@ suite("refused", () => {
     ]);
   });
 
+  for (const name of ["private", "journal", ".", ".."]) {
+    test(`directories of a service called "${name}", which are the system's`, () => {
+      const directories = { state: false, cache: false, logs: true, configuration: false };
+      assert.deepEqual(
+        refused(() => deb.check(sampleService({ name, directories }))),
+        [["directory-name", "name"]],
+      );
+      assert.deepEqual(
+        refused(() => deb.check(sampleService({ name, directories: { ...directories, logs: false } }))),
+        [],
+      );
+    });
+  }
+
   const unfit: readonly (readonly [string, PackageFile])[] = [
     ["relative", text("usr/x", "")],
     ["with ..", text("/usr/../x", "")],
@@ -267,6 +289,22 @@ suite("when the disk refuses", () => {
     const writing = deb.write(sampleRequest("/bin/true", { files }), join(out, "x.deb"));
     await assert.rejects(writing, problem(/^\/proc\/self\/mem, to be installed as \/usr\/x, cannot be read \(EIO\)/));
     assert.deepEqual(readdirSync(out), []);
+  });
+
+  test("a source that is a folder or is not there is named, with the place it was meant for", async (t) => {
+    const out = await folder(t);
+    for (const [source, why] of [
+      ["/etc", "is not a regular file"],
+      ["/nowhere", "cannot be read (ENOENT)"],
+    ] as const) {
+      const files: PackageFile[] = [{ ...text("/usr/x", ""), content: { kind: "file", source } }];
+      await assert.rejects(deb.write(sampleRequest("/bin/true", { files }), join(out, "x.deb")), (error) => {
+        assert.ok(error instanceof RouseError);
+        assert.equal(error.problems[0]!.what, `${source}, to be installed as /usr/x, ${why}`);
+        assert.deepEqual(error.problems[0]!.where, { file: source });
+        return true;
+      });
+    }
   });
 
   test("a file that grows while it is packed is named, and nothing is left", async (t) => {
