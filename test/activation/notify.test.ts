@@ -30,9 +30,9 @@ const TWO = `const activation = activate({ fallback: { http: "127.0.0.1:0", admi
 describe("sd_notify", () => {
   it("says READY=1 by itself, once, when the last socket is listened on, and STOPPING=1 when draining starts", async () => {
     const program = startProgram(
-      `${TWO} await tick(); console.log("one");
-       process.stdin.destroy(); process.on("SIGUSR2", async () => {
-         await activation.listen(http.createServer(), "admin"); await tick(); await activation.ready(); console.log("both"); });`,
+      `${TWO} await tick(); process.stdin.destroy(); process.on("SIGUSR2", async () => {
+         await activation.listen(http.createServer(), "admin"); await tick(); await activation.ready(); console.log("both"); });
+       console.log("one");`,
       { env: { NOTIFY_SOCKET } },
     );
     await program.printed("one");
