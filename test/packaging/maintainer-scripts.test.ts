@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { existsSync, lstatSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { createServer } from "node:net";
+import { dirname, join } from "node:path";
 import { suite, type TestContext, test } from "node:test";
 import type { PackageRequest, PackageUnit } from "../../packaging/packager.ts";
 import { folder, sampleRequest, sampleService, serviceUnit, socketUnit, text } from "./sample.ts";
@@ -37,7 +39,46 @@ suite("first install", () => {
   test("a unit that does not start leaves the package configured", async (t) => {
     const system = await machine(t);
     system.failing = "deb-systemd-invoke start";
+    system.failed = ["lunchd-http.socket"];
     assert.ok(system.install(await version({})).length > 0);
+    assert.match(system.stderr, /systemctl start lunchd-http\.socket failed; the package is installed all the same/);
+    assert.match(system.stderr, /systemctl status lunchd-http\.socket; journalctl -u lunchd-http\.socket/);
+    assert.doesNotMatch(system.stderr, /admin/, "that one did start");
+  });
+
+  test("refuses to replace what another package has under the other name of its folder, and unpacks nothing", async (t) => {
+    const system = await machine(t);
+    writeFileSync(
+      join(system.root, "owned"),
+      "systemd: /lib/systemd/system/lunchd.service\nlocal diversion from: /lib/systemd/system/lunchd-http.socket\n",
+    );
+    const made = await version({});
+    assert.throws(
+      () => system.install(made),
+      /acme-lunchd would replace .*\n.*lunchd\.service is of the package systemd\n/,
+    );
+    assert.doesNotMatch(system.stderr, /http/);
+    assert.deepEqual(system.list("usr/lib/systemd/system"), []);
+    assert.throws(() => system.call(made, "preinst", "upgrade", "1", "2"), /of the package systemd/);
+  });
+
+  test("refuses to replace a unit of nobody's and a link of update-alternatives, but not what dpkg left half done", async (t) => {
+    const extra = ["[", "lunchd"].map((name) => text(`/usr/bin/${name}`, ""));
+    const made = await version({ extra });
+    const system = await machine(t);
+    const path = join(system.root, "usr/lib/systemd/system/lunchd.service");
+    writeFileSync(path, "[Service]\n");
+    assert.throws(() => system.install(made), /lunchd\.service is of no package\n/);
+    writeFileSync(path, "# Made by Rouse. To change it\n[Service]\n");
+    symlinkSync(join(system.root, "etc/alternatives/lunchd"), join(dirname(system.folder("usr/bin")), "bin/lunchd"));
+    assert.throws(() => system.install(made), /bin\/lunchd is of no package\n/);
+    rmSync(join(system.root, "usr/bin/lunchd"));
+    writeFileSync(join(system.root, "owned"), `coreutils: /bin/[\n`);
+    assert.throws(() => system.install(made), /bin\/\[ is of the package coreutils\n/);
+    rmSync(join(system.root, "owned"));
+    system.install(made);
+    writeFileSync(path, "[Service]\n");
+    system.upgrade(made);
   });
 
   test("makes users and folders before it starts anything", async (t) => {
@@ -114,6 +155,17 @@ suite("upgrade", () => {
     );
   });
 
+  test("a change that the administrator's drop-in has the last word on leaves the socket alone", async (t) => {
+    const system = await machine(t);
+    mkdirSync(join(system.root, "etc/systemd/system/lunchd-http.socket.d"));
+    writeFileSync(join(system.root, "etc/systemd/system/lunchd-http.socket.d/mine.conf"), "[Socket]\nBacklog=7\n");
+    system.install(await version({}));
+    const upgrade = async (...settings: string[]) =>
+      service(system.upgrade(await version({ http: socketUnit("http", "ListenStream=8090", ...settings) })))[0];
+    assert.equal(await upgrade("Backlog=10"), "try-restart lunchd.service");
+    assert.equal(await upgrade("Backlog=11", "SocketMode=0600"), "stop lunchd-http.socket");
+  });
+
   test("an administrator's own socket file in /etc is left alone", async (t) => {
     const system = await installed(t);
     writeFileSync(join(system.root, "etc/systemd/system/lunchd-http.socket"), "[Socket]\nListenStream=9999\n");
@@ -140,6 +192,45 @@ suite("upgrade", () => {
       "start lunchd-http.socket lunchd-admin.socket",
     ]);
     assert.equal(calls.at(-1), "deb-systemd-helper purge lunchd-extra.socket");
+  });
+
+  test("with a unix socket removed or moved: its file goes too, unless the socket goes on", async (t) => {
+    const gone = { admin: socketUnit("admin", "ListenStream=/run/new.sock") };
+    for (const [running, left] of [
+      [[], ["systemd"]],
+      [["lunchd-admin.socket"], ["lunchd.sock", "systemd"]],
+    ] as const) {
+      const system = await machine(t);
+      system.active = running;
+      const path = join(system.root, "run/lunchd.sock");
+      system.install(await version({ admin: socketUnit("admin", `ListenStream=${path}`, "RemoveOnStop=yes") }));
+      await using server = createServer().listen(path);
+      await once(server, "listening");
+      system.upgrade(await version(gone));
+      assert.deepEqual(system.list("run"), left);
+    }
+  });
+
+  test("with the service renamed: the old one is stopped with its sockets, the new one starts as after an install", async (t) => {
+    const at = "/usr/lib/systemd/system";
+    const units = [
+      { name: "soup.socket", kind: "socket", installable: true, start: true },
+      { name: "soup.service", kind: "service", installable: true, start: true },
+    ] as const;
+    const files = [
+      text(`${at}/soup.service`, serviceUnit),
+      text(`${at}/soup.socket`, socketUnit("http", "ListenStream=8090")),
+    ];
+    const renamed = await versionOf(sampleRequest("/bin/true", { files, units }));
+    const system = await installed(t);
+    system.inactive = ["lunchd-admin.socket"];
+    const calls = system.upgrade(renamed);
+    assert.deepEqual(service(calls), [
+      "stop lunchd.service lunchd-http.socket",
+      "try-restart soup.service",
+      "start soup.socket soup.service",
+    ]);
+    assert.ok(calls.includes("deb-systemd-helper purge lunchd.service"));
   });
 
   test("with a socket removed where no systemd runs: its links go all the same", async (t) => {
@@ -243,7 +334,7 @@ suite("purge", () => {
     const system = await installed(t);
     system.folder("var/lib/private/lunchd");
     symlinkSync("private/lunchd", join(system.root, "var/lib/lunchd"));
-    system.folder("var/cache/lunchd");
+    mkdirSync(join(system.root, "var/cache/lunchd"), { recursive: true });
     system.folder("etc/lunchd");
     const foreign = [
       system.folder("var/log/lunchd"),
@@ -262,6 +353,20 @@ suite("purge", () => {
     for (const path of foreign) assert.ok(existsSync(join(path, "kept")), path);
   });
 
+  test("leaves what is not of the service's dynamic user, and says so", async (t) => {
+    const system = await installed(t);
+    const kept = system.folder("var/lib/lunchd");
+    mkdirSync(join(system.root, "var/cache"));
+    symlinkSync("/srv/cache", join(system.root, "var/cache/lunchd"));
+    writeFileSync(join(system.root, "etc/lunchd"), "a file");
+    system.remove();
+    system.call(await version({}), "postrm", "purge");
+    assert.ok(existsSync(join(kept, "kept")));
+    assert.ok(system.stderr.includes(`acme-lunchd: ${kept} is kept: `), system.stderr);
+    assert.deepEqual(system.list("var/cache"), ["lunchd"]);
+    assert.ok(existsSync(join(system.root, "etc/lunchd")));
+  });
+
   test("works where deb-systemd-helper is gone, and a second time", async (t) => {
     const system = await installed(t);
     system.remove();
@@ -278,12 +383,24 @@ suite("purge", () => {
 
   test("leaves a folder that another package has", async (t) => {
     const system = await installed(t);
-    const state = system.folder("var/lib/lunchd");
-    const own = system.folder("var/cache/lunchd");
-    writeFileSync(join(system.root, "owned"), `other: ${state}\nacme-lunchd: ${own}\n`);
-    system.call(await version({}), "postrm", "purge");
-    assert.ok(existsSync(join(state, "kept")));
-    assert.ok(!existsSync(own));
+    const folders = ["var/lib/private/lunchd", "var/cache/private/lunchd", "etc/lunchd"].map((path) =>
+      system.folder(path),
+    );
+    const [state, cache, settings] = [
+      join(system.root, "var/lib/lunchd"),
+      join(system.root, "var/cache/lunchd"),
+      folders[2]!,
+    ];
+    const purge = async (owned: string) => {
+      writeFileSync(join(system.root, "owned"), owned);
+      system.call(await version({}), "postrm", "purge");
+      return folders.filter((path) => existsSync(path));
+    };
+    assert.deepEqual(
+      await purge(`other: ${state}\nmy-acme-lunchd: ${cache}\nacme-lunchd, other: ${settings}\n`),
+      folders,
+    );
+    assert.deepEqual(await purge(`acme-lunchd: ${state}\nacme-lunchd: ${settings}\n`), []);
   });
 });
 

@@ -34,8 +34,14 @@ export class StandInSystem {
   active: readonly string[] = [];
   /** Units that the administrator disabled. */
   disabled: readonly string[] = [];
+  /** Units that the administrator stopped. */
+  inactive: readonly string[] = [];
   /** A command, by its beginning, that fails. */
   failing = "";
+  /** Units that `systemctl is-failed` says yes to. */
+  failed: readonly string[] = [];
+  /** What the last script printed for the user. */
+  stderr = "";
   readonly root: string;
   #installed: Version | undefined;
 
@@ -79,6 +85,7 @@ export class StandInSystem {
     const old = this.#installed!;
     const calls = this.call(old, "prerm", "remove");
     for (const path of Object.keys(old.files)) rmSync(join(this.root, path), { force: true });
+    writeFileSync(join(this.root, "files"), "");
     return [...calls, ...this.call(old, "postrm", "remove")];
   }
 
@@ -96,8 +103,11 @@ export class StandInSystem {
         ACTIVE: this.active.join(" "),
         DISABLED: this.disabled.join(" "),
         FAILING: this.failing,
+        FAILED: this.failed.join(" "),
+        INACTIVE: this.inactive.join(" "),
       },
     });
+    this.stderr = stderr;
     if (status !== 0) throw new Error(`${script} ${args.join(" ")} gave ${status}: ${stdout}${stderr}`);
     return readFileSync(log, "utf8").split("\n").slice(0, -1);
   }
@@ -135,8 +145,30 @@ export class StandInSystem {
 
 // --- internal ---
 
+/** Its systemctl knows a socket's settings as they were at the last daemon-reload, in /etc and drop-ins too. */
 const standIn = `#!/bin/sh
 call="\${0##*/} $*"
+settings() {
+  file="$ROOT/etc/systemd/system/$1"
+  [ -f "$file" ] || file="$ROOT/usr/lib/systemd/system/$1"
+  cat "$file" "$ROOT/etc/systemd/system/$1.d/"*.conf 2>/dev/null |
+    awk -F= '/^\\[/ { on = $0 == "[Socket]" }
+      on && NF == 2 { value[$1] = $2 }
+      END { for (key in value) print (key == "ListenStream" ? "Listen=" value[key] " (Stream)" : key "=" value[key]) }'
+}
+case "$call" in
+  "systemctl show --value --property=ActiveState "*)
+    for unit in $INACTIVE; do [ "$unit" != "$4" ] || exec echo inactive; done
+    exec echo active ;;
+  "systemctl show --property="*)
+    case " $INACTIVE " in *" $3 "*) echo ActiveState=inactive ;; *) echo ActiveState=active ;; esac
+    names="^($(echo "\${2#*=}" | tr , '|'))="
+    if [ -f "$ROOT/loaded/$3" ]; then cat "$ROOT/loaded/$3"; else settings "$3"; fi | grep -E "$names" | sort
+    exit 0 ;;
+  "systemctl --quiet is-failed "*)
+    for unit in $FAILED; do [ "$unit" != "$3" ] || exit 0; done
+    exit 1 ;;
+esac
 echo "$call" >>"$ROOT/log"
 case "$call" in
   "$FAILING"*) [ -z "$FAILING" ] || exit 1 ;;
@@ -147,14 +179,25 @@ case "$call" in
   "systemctl --quiet is-active "*)
     for unit in $ACTIVE; do [ "$unit" != "$3" ] || exit 0; done
     exit 3 ;;
+  "systemctl --system daemon-reload")
+    mkdir -p "$ROOT/loaded"
+    for file in "$ROOT/usr/lib/systemd/system/"*.socket; do
+      [ ! -f "$file" ] || settings "\${file##*/}" >"$ROOT/loaded/\${file##*/}"
+    done ;;
 esac
 `;
 
-/** Knows the files of the package, where its postrm is kept, and which folders "other" has (the file owned). */
+/** Knows the files of the package, where its postrm is kept, and what other packages have (the file owned). */
 const dpkgQuery = `#!/bin/sh
 case "$1" in
   --listfiles) cat "$ROOT/files" ;;
   --control-path) echo "$ROOT/$3" ;;
-  --search) grep -s ": $2\\$" "$ROOT/owned" ;;
+  --search)
+    shift
+    for path; do
+      path=$(echo "$path" | sed 's/\\\\\\\\\\(.\\)/\\1/g')
+      grep -s ": $path\\$" "$ROOT/owned"
+      grep -sx "$path" "$ROOT/files" | sed 's/^/acme-lunchd: /'
+    done ;;
 esac
 `;

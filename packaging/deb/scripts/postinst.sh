@@ -11,8 +11,10 @@ services='@SERVICES@'
 boot='@BOOT@'
 sysusers='@SYSUSERS@'
 tmpfiles='@TMPFILES@'
-# Left by the preinst of an upgrade: the .socket files of the version that still runs; beside it the names of the units that the last
-# version enabled.
+# Names separated by commas.
+properties='@PROPERTIES@'
+# Left by the preinst of an upgrade: the units of the version that still runs, and as UNIT.loaded what systemd made of a socket;
+# beside it the names of the units that the last version enabled.
 record='/run/@PACKAGE@.upgrade'
 
 # The first time, units get the state that the presets say; later they keep the one that the administrator gave them.
@@ -58,9 +60,26 @@ forget_removed() {
 
 # A unit that fails to start is the administrator's to see, not a reason to leave the package half configured.
 invoke() {
-    if [ $# -gt 1 ]; then
-        deb-systemd-invoke "$@" || true
+    if [ $# -gt 1 ] && ! deb-systemd-invoke "$@"; then
+        explain "$@"
     fi
+}
+
+# deb-systemd-invoke names no unit.
+explain() {
+    verb=$1
+    shift
+    failed=''
+    for unit in "$@"; do
+        if systemctl --quiet is-failed "$unit"; then
+            failed="$failed $unit"
+        fi
+    done
+    # shellcheck disable=SC2048 # a list
+    for unit in ${failed:-$*}; do
+        echo "@PACKAGE@: systemctl $verb $unit failed; the package is installed all the same." >&2
+        echo "  To see why: systemctl status $unit; journalctl -u $unit" >&2
+    done
 }
 
 # The settings of a socket: the lines of its [Socket] sections without comments.
@@ -70,44 +89,73 @@ settings() {
     }'
 }
 
+# Units of the last version that this one no longer has and that still run. The instances of a template end with their connections.
 removed() {
-    for file in $(find "$record" -name '*.socket' 2>/dev/null | sort); do
+    for file in $(find "$record" -name '*.socket' -o -name '*.service' 2>/dev/null | sort -r); do
         unit=${file##*/}
-        case " $sockets " in
-            *" $unit "*) ;;
+        case "$unit" in
+            *@.*) continue ;;
+        esac
+        if [ -f "/usr/lib/systemd/system/$unit" ]; then
+            continue
+        fi
+        case "$(systemctl show --value --property=ActiveState "$unit")" in
+            inactive | failed) ;;
             *) printf '%s\n' "$unit" ;;
         esac
     done
 }
 
-# Sockets whose settings only a new start can apply. An administrator's own file in /etc is the same before and after.
+# Sockets whose settings only a new start can apply, unless an administrator's file or drop-ins in /etc have the last word on them.
 changed() {
     for unit in $sockets; do
-        if [ ! -f "$record/$unit" ] || [ -f "/etc/systemd/system/$unit" ]; then
+        if [ ! -f "$record/$unit" ] || [ -f "/etc/systemd/system/$unit" ] ||
+            [ "$(settings "$record/$unit")" = "$(settings "/usr/lib/systemd/system/$unit")" ]; then
             continue
         fi
-        if [ "$(settings "$record/$unit")" != "$(settings "/usr/lib/systemd/system/$unit")" ]; then
+        if [ "$(cat "$record/$unit.loaded" 2>/dev/null)" != "$(systemctl show --property="$properties" "$unit")" ]; then
             printf '%s\n' "$unit"
         fi
+    done
+}
+
+# What RemoveOnStop= asked for: since daemon-reload, systemd knows only where the sockets of this version are.
+remove_paths() {
+    for unit in "$@"; do
+        if ! grep -qsx 'ActiveState=active' "$record/$unit.loaded" ||
+            ! grep -qsx 'RemoveOnStop=yes' "$record/$unit.loaded" || systemctl --quiet is-active "$unit"; then
+            continue
+        fi
+        sed -n 's/^Listen=\(\/.*\) ([A-Za-z]*)$/\1/p' "$record/$unit.loaded" | while IFS= read -r path; do
+            if [ -S "$path" ]; then
+                rm -f "$path"
+            fi
+        done
     done
 }
 
 # Sockets that stay keep their queues while the service starts anew, so that no connection is lost. Those that went or changed are
 # stopped before it and come up with it: systemd refuses to start a socket under a running service, but starts those that the service
 # wants in the moment between its old and its new process.
-# shellcheck disable=SC2046,SC2086 # lists
+# shellcheck disable=SC2086 # lists
 upgrade() {
     was_active=''
+    added=''
     for unit in $boot; do
-        if systemctl --quiet is-active "$unit"; then
+        if [ ! -f "$record/$unit" ]; then
+            added="$added $unit"
+        elif systemctl --quiet is-active "$unit"; then
             was_active="$was_active $unit"
         fi
     done
-    invoke stop $(removed) $(changed)
+    removed="$(removed)"
+    changed="$(changed)"
+    invoke stop $removed $changed
+    remove_paths $removed $changed
     invoke try-restart $services
-    invoke start $sockets
+    invoke start $sockets $added
     # A service that stops with its socket (Requires=) has gone down with one that changed.
-    if [ -n "$(changed)" ]; then
+    if [ -n "$changed" ]; then
         invoke start $was_active
     fi
 }
