@@ -1,37 +1,21 @@
-import { randomBytes } from "node:crypto";
-import { mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
-import { setSourceMapsSupport } from "node:module";
-import { dirname, join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fork } from "node:child_process";
+import { basename, dirname, relative } from "node:path";
+import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { esbuildProblems } from "../esbuild-problems.ts";
-import { type Place, RouseError } from "../problem.ts";
+import { type Place, type Problem, RouseError } from "../problem.ts";
+import type { ConfigAnswer, ConfigRequest } from "./config-loader.ts";
 
 /**
- * The default export of a rouse.config.ts. It is bundled first (packages stay outside), so that enums, extensionless
- * imports and `"type": "commonjs"` projects work, which Node's own type stripping refuses.
- * @throws {RouseError} for a syntax error, an import that is not there, a throw while it runs, or no default export
+ * The default export of a rouse.config.ts, which has to be what JSON can say. It is bundled first (packages stay outside), so
+ * that enums, extensionless imports and `"type": "commonjs"` projects work, which Node's own type stripping refuses.
+ * @param limit milliseconds that it may take to run
+ * @throws {RouseError} for a syntax error, an import that is not there, a throw while it runs, no end, or no such export
  */
-export async function importConfig(file: string): Promise<unknown> {
-  const code = await bundleConfig(file);
-  const { module, remove } = writeBeside(file, code);
-  try {
-    setSourceMapsSupport(true, { nodeModules: true });
-    const { default: value } = (await import(pathToFileURL(module).href)) as { default?: unknown };
-    if (value === undefined) {
-      throw new RouseError({
-        code: "no-default-export",
-        what: "the definition has no default export",
-        where: { file },
-        mend: "write `export default defineService({ ... })`",
-      });
-    }
-    return value;
-  } catch (error) {
-    throw error instanceof RouseError ? error : new RouseError(thrownProblem(error, file), { cause: error });
-  } finally {
-    remove();
-  }
+export async function importConfig(file: string, limit: number = 60_000): Promise<unknown> {
+  const answer = await run({ file, code: await bundleConfig(file) }, limit);
+  if (answer.kind === "exported" && answer.value !== undefined) return answer.value;
+  throw new RouseError(toProblem(answer, file, limit));
 }
 
 // --- internal ---
@@ -42,9 +26,11 @@ const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 export const ownConfigModule: string = fileURLToPath(new URL(`../config.${extension}`, import.meta.url));
 
 async function bundleConfig(file: string): Promise<string> {
+  const folder = dirname(file);
   try {
     const { outputFiles } = await build({
-      entryPoints: [file],
+      absWorkingDir: folder,
+      entryPoints: [`./${basename(file)}`], // Relative, because a * in the folder's own name would be a pattern.
       bundle: true,
       write: false,
       platform: "node",
@@ -52,58 +38,89 @@ async function bundleConfig(file: string): Promise<string> {
       target: "node26",
       packages: "external",
       sourcemap: "inline",
-      outdir: moduleFolder(file), // The map's sources are relative to it.
+      outdir: folder, // The map's sources are relative to it.
       alias: { "rouse/config": ownConfigModule },
-      define: {
-        "import.meta.url": JSON.stringify(pathToFileURL(file).href),
-        "import.meta.dirname": JSON.stringify(dirname(file)),
-        "import.meta.filename": JSON.stringify(file),
-      },
       logLevel: "silent",
     });
     return outputFiles[0]!.text;
   } catch (error) {
-    throw new RouseError(esbuildProblems(error, dirname(file)), { cause: error });
+    throw new RouseError(esbuildProblems(error, folder), { cause: error });
   }
 }
 
-const moduleFolder = (file: string): string => join(dirname(file), "node_modules", ".rouse");
+/** What config-loader.ts cannot say itself. */
+type Ended =
+  | { readonly kind: "ended"; readonly code: number | null; readonly signal: string | null }
+  | { readonly kind: "late" };
 
-/** Below node_modules, so that the packages which the definition imports are found, and no watcher or git sees it. */
-function writeBeside(file: string, code: string): { module: string; remove: () => void } {
-  const folder = moduleFolder(file);
-  const module = join(folder, `config-${randomBytes(6).toString("hex")}.mjs`);
+async function run(request: ConfigRequest, limit: number): Promise<ConfigAnswer | Ended> {
+  const loader = fileURLToPath(new URL(`./config-loader.${extension}`, import.meta.url));
+  const child = fork(loader, {
+    execArgv: ["--disable-warning=ExperimentalWarning"],
+    stdio: ["ignore", 2, 2, "ipc"], // Its stdout as well: ours is for what was built.
+  });
+  const kill = (): void => void child.kill("SIGKILL");
+  process.once("exit", kill);
+  let timer: NodeJS.Timeout | undefined;
   try {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(module, code);
-  } catch (error) {
-    throw new RouseError(
-      {
-        code: "folder-not-writable",
-        what: `the definition cannot be loaded: ${(error as Error).message}`,
-        where: { file },
-        mend: `make ${dirname(file)} writable, or write the definition as rouse.config.json`,
-      },
-      { cause: error },
-    );
+    return await new Promise((resolve, reject) => {
+      timer = setTimeout(() => resolve({ kind: "late" }), limit);
+      child.once("message", (message) => resolve(message as ConfigAnswer));
+      child.once("exit", (code, signal) => resolve({ kind: "ended", code, signal }));
+      child.once("error", reject);
+      child.send(request);
+    });
+  } finally {
+    clearTimeout(timer);
+    process.off("exit", kill);
+    kill();
   }
-  return {
-    module,
-    remove: () => {
-      rmSync(module, { force: true });
-      for (const made of [folder, dirname(folder)]) {
-        try {
-          rmdirSync(made);
-        } catch {
-          return; // Not empty: it was there before, or another build uses it.
-        }
-      }
-    },
-  };
 }
 
-function thrownProblem(error: unknown, file: string) {
-  const missing = /Cannot find package '([^']+)'/.exec(String((error as Error)?.message))?.[1];
+function toProblem(answer: ConfigAnswer | Ended, file: string, limit: number): Problem {
+  switch (answer.kind) {
+    case "exported":
+      return {
+        code: "no-default-export",
+        what: "the definition has no default export",
+        where: { file },
+        mend: "write `export default defineService({ ... })`",
+      };
+    case "not-json":
+      return {
+        code: "not-json-value",
+        what: `${answer.key === "" ? "the definition" : `"${answer.key}"`} is ${answer.is}`,
+        where: answer.key === "" ? { file } : { file, key: answer.key },
+        mend: "a definition is made of what JSON has: objects, lists, strings, numbers, true, false and null",
+      };
+    case "thrown":
+      return thrownProblem(answer.text, answer.stack, file);
+    case "waits":
+      return {
+        code: "config-waits",
+        what: "the definition waits for something that never comes",
+        where: { file },
+        mend: "look for an await whose promise nobody resolves",
+      };
+    case "late":
+      return {
+        code: "config-waits",
+        what: `the definition was not done within ${limit / 1000} seconds`,
+        where: { file },
+        mend: "look for what it waits for, or a loop without an end",
+      };
+    case "ended":
+      return {
+        code: "config-exits",
+        what: `the definition ends its own process (${answer.signal ?? `exit code ${answer.code}`})`,
+        where: { file },
+        mend: "take process.exit() out of it; throw an error if something is wrong",
+      };
+  }
+}
+
+function thrownProblem(text: string, stack: string, file: string): Problem {
+  const missing = /Cannot find package '([^']+)'/.exec(text)?.[1];
   if (missing) {
     return {
       code: "config-import",
@@ -112,15 +129,20 @@ function thrownProblem(error: unknown, file: string) {
       mend: "run `npm install` there",
     };
   }
-  const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return { code: "config-throws", what: `the definition throws: ${message}`, where: throwPlace(error, file) };
+  return { code: "config-throws", what: `the definition throws: ${text}`, where: throwPlace(stack, file) };
 }
 
 /** The first frame that lies in the definition's own files, read through the source map. */
-function throwPlace(error: unknown, file: string): Place {
-  const stack = error instanceof Error ? (error.stack ?? "") : "";
-  const frame = stack.split("\n").find((line) => line.includes(dirname(file)) && !line.includes("node_modules"));
-  const [, path, line, column] = /\(?((?:file:\/\/)?\/[^():]+):(\d+):(\d+)\)?$/.exec(frame ?? "") ?? [];
-  if (path === undefined) return { file };
-  return { file: path.startsWith("file:") ? fileURLToPath(path) : path, line: Number(line), column: Number(column) };
+function throwPlace(stack: string, file: string): Place {
+  const isOwn = (place: Place & { file: string }): boolean => {
+    const within = relative(dirname(file), place.file);
+    return !/^\.\.(\/|$)|(^|\/)node_modules\//.test(within);
+  };
+  return stack.split("\n").flatMap(framePlace).find(isOwn) ?? { file };
+}
+
+function framePlace(line: string): (Place & { file: string })[] {
+  const [, path, row, column] = /^ +at .*?((?:file:\/\/)?\/.*):(\d+):(\d+)\)?$/.exec(line) ?? [];
+  if (path === undefined) return [];
+  return [{ file: path.startsWith("file:") ? fileURLToPath(path) : path, line: Number(row), column: Number(column) }];
 }
