@@ -53,6 +53,7 @@ function linesOf({ files }: PackageRequest): Readonly<Record<string, string>> {
     FILES: files
       .map(({ path }) => path)
       .filter((path) => /^\/usr\/(bin|sbin|lib\w*)\//.test(path))
+      .map((path) => path.slice(1))
       .join("\n"),
   };
 }

@@ -8,8 +8,9 @@ record='/run/@PACKAGE@.upgrade'
 # Names separated by commas.
 properties='@PROPERTIES@'
 
+# Without the first slash in the list: lintian would take a line for a command.
 shipped() {
-    sed '/^$/d' <<'FILES'
+    sed -e '/^$/d' -e 's,^usr/,/usr/,' <<'FILES'
 @FILES@
 FILES
 }
@@ -89,12 +90,12 @@ remember() {
 # With the administrator's drop-ins.
 remember_loaded() {
     case "$1" in
-        *.socket)
-            if [ -d /run/systemd/system ]; then
-                systemctl show --property="$properties" "$1" >"$record/$1.loaded" || rm -f "$record/$1.loaded"
-            fi
-            ;;
+        *.socket) ;;
+        *) return 0 ;;
     esac
+    if [ -d /run/systemd/system ] && ! systemctl show --property="$properties" "$1" >"$record/$1.loaded"; then
+        rm -f "$record/$1.loaded"
+    fi
 }
 
 # The units that the last version enabled, also where it is removed and only its settings are left: its postrm names them.
