@@ -19,7 +19,7 @@ interface Flags {
 export function buildCommand(): Command {
   return new Command("build")
     .description("make the executable, the systemd units and the packages of a service")
-    .argument("[dir]", "the folder that holds the definition", ".")
+    .argument("[dir]", "the folder that holds the definition", notEmpty, ".")
     .addOption(
       new Option("--target <target>", "only this target; may be repeated").argParser(collect(["linux-x64"], "target")),
     )
@@ -28,7 +28,7 @@ export function buildCommand(): Command {
         collect(["deb"], "package format"),
       ),
     )
-    .option("--out <dir>", "where to put what is made (default: out, beside the definition)")
+    .option("--out <dir>", "where to put what is made (default: out, beside the definition)", notEmpty)
     .option("--json", "print one JSON document about what was made")
     .option("--quiet", "print no progress")
     .option("--verbose", "print how long each stage took")
@@ -72,6 +72,12 @@ function artifactTable(artifacts: readonly Artifact[]): string {
 function size(bytes: number): string {
   if (bytes < 1000) return `${bytes} B`;
   return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** An empty path is a variable that was not set, and would mean the current folder. */
+function notEmpty(path: string): string {
+  if (path === "") throw new InvalidArgumentError("It is empty.");
+  return path;
 }
 
 /** Repeated or listed values, each one that this release makes. */

@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
+import { getSystemErrorMessage } from "node:util";
 import {
   findNodeAtLocation,
+  getNodePath,
   getNodeValue,
   type Node,
   type ParseError,
   parseTree,
   printParseErrorCode,
 } from "jsonc-parser";
-import { type Place, RouseError } from "../problem.ts";
+import { type Place, type Problem, RouseError } from "../problem.ts";
 
 /** A JSON file that knows where each of its values stands. */
 export interface JsonFile {
@@ -15,14 +17,16 @@ export interface JsonFile {
   readonly value: unknown;
   /** The place of the value at `path`, or of the nearest one around it. */
   place(path: readonly string[]): Place;
+  /** A Problem for each key at or below `path` that stands there more than once: of its values JSON.parse takes the last, without a word. */
+  duplicates(path: readonly string[]): Problem[];
 }
 
 /**
  * Reads strict JSON.
- * @throws {RouseError} "not-json" with line and column of the first fault
+ * @throws {RouseError} "not-readable", or "not-json" with line and column of the first fault
  */
 export function readJsonFile(file: string): JsonFile {
-  const text = readFileSync(file, "utf8").replace(/^\uFEFF/, "");
+  const text = readText(file).replace(/^\uFEFF/, "");
   const errors: ParseError[] = [];
   const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false });
   const first = errors[0];
@@ -38,6 +42,17 @@ export function readJsonFile(file: string): JsonFile {
     file,
     value: getNodeValue(root),
     place: (path) => ({ file, ...positionOf(text, nearest(root, path).offset) }),
+    duplicates: (path) =>
+      repeatedAt(root, path).map((key) => ({
+        code: "duplicate-key",
+        what: `the key "${key.value}" stands here once more`,
+        where: {
+          file,
+          ...positionOf(text, key.offset),
+          key: getNodePath(key.parent!.children![1]!).slice(path.length).join("."),
+        },
+        mend: "keep one of them",
+      })),
   };
 }
 
@@ -49,6 +64,35 @@ export function positionOf(text: string, offset: number): { line: number; column
 }
 
 // --- internal ---
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    const { errno } = error as NodeJS.ErrnoException;
+    if (errno === undefined) throw error;
+    throw new RouseError(
+      { code: "not-readable", what: `this file cannot be read: ${getSystemErrorMessage(errno)}`, where: { file } },
+      { cause: error },
+    );
+  }
+}
+
+function repeatedAt(root: Node, path: readonly string[]): Node[] {
+  const within = findNodeAtLocation(root, [...path]);
+  const siblings = within?.parent?.parent ? repeatedIn(within.parent.parent) : [];
+  return [...siblings.filter(({ value }) => value === path.at(-1)), ...repeatedBelow(within)];
+}
+
+function repeatedBelow(node: Node | undefined): Node[] {
+  return node ? [...repeatedIn(node), ...(node.children ?? []).flatMap(repeatedBelow)] : [];
+}
+
+/** The nodes of the keys, not of their properties. */
+function repeatedIn({ type, children = [] }: Node): Node[] {
+  const keys = type === "object" ? children.map((property) => property.children![0]!) : [];
+  return keys.filter(({ value }, index) => keys.findIndex((key) => key.value === value) < index);
+}
 
 function nearest(root: Node, path: readonly string[]): Node {
   for (let length = path.length; length > 0; length--) {

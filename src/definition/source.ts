@@ -35,15 +35,22 @@ export async function findSource(folder: string): Promise<Source> {
   if (found.length > 1) throw new RouseError(tooManyFound(found));
   if (inPackage) return { ...definitionInside(packageJson), manifest };
   const file = found[0]!;
-  if (file.endsWith(".json")) return { ...readJsonFile(file), manifest };
+  if (file.endsWith(".json")) return { ...withoutDuplicates(readJsonFile(file), []), manifest };
   return { file, value: await importConfig(file), manifest, place: () => ({ file }) };
 }
 
 // --- internal ---
 
 function definitionInside(packageJson: JsonFile): Omit<Source, "manifest"> {
-  const { rouse } = packageJson.value as { rouse: unknown };
+  const { rouse } = withoutDuplicates(packageJson, ["rouse"]).value as { rouse: unknown };
   return { file: packageJson.file, value: rouse, place: (path) => packageJson.place(["rouse", ...path]) };
+}
+
+/** @throws {RouseError} for keys that stand twice: one of them would be passed over without a word */
+function withoutDuplicates(json: JsonFile, path: readonly string[]): JsonFile {
+  const problems = json.duplicates(path);
+  if (problems.length > 0) throw new RouseError(problems);
+  return json;
 }
 
 const hasKey = (value: unknown, key: string): boolean => typeof value === "object" && value !== null && key in value;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { execFile, execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, relative } from "node:path";
@@ -139,7 +139,15 @@ test("a folder that is not there, and a SOURCE_DATE_EPOCH that is no time", asyn
 });
 
 test("wrong usage is exit code 2, with a suggestion", () => {
-  for (const args of [["bild"], ["build", "--target", "plan9"], ["build", "--jsn"], ["build", "a", "b"]]) {
+  const wrongUsages = [
+    ["bild"],
+    ["build", "--target", "plan9"],
+    ["build", "--jsn"],
+    ["build", "a", "b"],
+    ["build", "--out", ""],
+    ["build", ""],
+  ];
+  for (const args of wrongUsages) {
     const { code, stderr } = rouse(args);
     assert.equal(code, 2, args.join(" "));
     assert.match(stderr, /error: /);
@@ -149,10 +157,34 @@ test("wrong usage is exit code 2, with a suggestion", () => {
 
 test("an output folder that cannot be written", async (t) => {
   const folder = makeProject(t, { ...hello(), blocked: "a file, no folder" });
+  symlinkSync(join(folder, "none"), join(folder, "dangling"));
+  isClear(rouse(["build", folder, "--out", join(folder, "blocked")]), /was not written: a part of its path is a file/);
+  isClear(rouse(["build", folder, "--out", join(folder, "dangling")]), /a link that leads nowhere/);
   isClear(
     rouse(["build", folder, "--out", join(folder, "blocked/out")]),
     /blocked\/out.* was not written: a part of its path is a file and no folder/,
   );
+});
+
+test("a version that makes too long a file name", (t) => {
+  const folder = makeProject(t, hello({ manifest: { version: `1.${"0".repeat(300)}` } }));
+  isClear(rouse(["build", folder]), /was not written: its path is too long/);
+});
+
+test("a stdout that takes nothing is told in one line; a reader that went away is no fault", (t) => {
+  const folder = makeProject(t, hello());
+  const shell = (command: string): Ran => {
+    const { status, stdout, stderr } = spawnSync("bash", ["-c", command, join(root, "bin/rouse"), folder], {
+      encoding: "utf8",
+    });
+    return { code: status, stdout, stderr };
+  };
+  for (const command of ['build "$1" --quiet', "--help", "schema"]) {
+    isClear(shell(`"$0" ${command} >/dev/full`), /could not be printed: write: no space left on device/);
+    const ran = shell(`"$0" ${command} | true; exit "\${PIPESTATUS[0]}"`);
+    assert.deepEqual([ran.code, ran.stderr], [0, ""], command);
+  }
+  assert.equal(shell('"$0" build "$1" --target nix 2>/dev/full').code, 2);
 });
 
 test("a full disk: said so, and nothing half-written is left", async (t) => {

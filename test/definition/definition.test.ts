@@ -297,6 +297,45 @@ test("package.json that is no JSON: the place", async (t) => {
   assert.deepEqual([problem?.where?.line, problem?.where?.column], [3, 3]);
 });
 
+test("a key that stands twice in the definition is refused, each with its place", async (t) => {
+  const text =
+    '{\n  "entry": "src/server.ts",\n  "sockets": {\n    "http": 80,\n    "http": 81\n  },\n  "entry": "a.ts"\n}';
+  const problems = await problemsOf(t, makeProject(t, { ...hello(), "rouse.config.json": text }));
+  assert.deepEqual(
+    problems.map(({ code, where }) => [code, where?.key, where?.line, where?.column]),
+    [
+      ["duplicate-key", "entry", 7, 3],
+      ["duplicate-key", "sockets.http", 5, 5],
+    ],
+  );
+});
+
+test("keys that stand twice in package.json: refused inside the definition, and npm's matter elsewhere", async (t) => {
+  const { "rouse.config.json": _, ...rest } = hello();
+  const manifest = (rouse: string): Record<string, unknown> => ({
+    ...rest,
+    "package.json": `{ "name": "x", "name": "greeter", "version": "1.0.0", ${rouse} }`,
+  });
+  const good = '"rouse": { "entry": "src/server.ts", "sockets": { "http": 80 } }';
+  assert.equal((await readService(makeProject(t, manifest(good)))).name, "greeter");
+  const inside = manifest('"rouse": { "entry": "x", "args": [{ "a": 1, "a": 2 }] }');
+  assert.equal((await problemsOf(t, makeProject(t, inside)))[0]?.where?.key, "args.0.a");
+  const [twice] = await problemsOf(t, makeProject(t, manifest(`${good}, ${good}`)));
+  assert.deepEqual([twice?.code, twice?.what], ["duplicate-key", 'the key "rouse" stands here once more']);
+});
+
+test("a package.json or definition that cannot be read: said so", async (t) => {
+  const { "package.json": manifest, "rouse.config.json": definition, ...rest } = hello();
+  for (const files of [
+    { ...rest, "package.json/x": "", "rouse.config.json": definition },
+    { ...rest, "package.json": manifest, "rouse.config.json/x": "" },
+  ]) {
+    const [problem] = await problemsOf(t, makeProject(t, files));
+    assert.equal(problem?.code, "not-readable");
+    assert.match(problem?.what ?? "", /this file cannot be read: .*directory/);
+  }
+});
+
 test("a config that throws: its message and its line", async (t) => {
   const { "rouse.config.json": _, ...rest } = hello();
   const folder = makeProject(t, {
