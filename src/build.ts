@@ -127,7 +127,11 @@ function packageRequest(service: Service, executable: Executable, units: ReturnT
 
 /** The licence file beside the definition, by the names that npm knows. */
 function ownLicense({ name, root }: Service): { title: string; text: string }[] {
-  const file = globSync("{LICENSE,LICENCE,LICENSE.md,LICENCE.md,LICENSE.txt,LICENCE.txt}", { cwd: root }).sort()[0];
+  const names = "{LICENSE,LICENCE}{,.md,.txt}";
+  const file = globSync(names, { cwd: root, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => entry.name)
+    .sort()[0];
   return file === undefined ? [] : [{ title: name, text: readFileSync(join(root, file), "utf8") }];
 }
 
