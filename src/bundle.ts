@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { type BuildFailure, type BuildOptions, type BuildResult, build, type Message } from "esbuild";
 import type { Built } from "./activation/built.ts";
 import { containsRuntime, ownRuntime } from "./bundle/own-runtime.ts";
@@ -47,12 +47,15 @@ type Output = BuildResult<{ write: false; metafile: true }>;
 
 async function bundleCommonJs(service: Service, options: BuildOptions): Promise<Output> {
   try {
-    return await build({ ...options, entryPoints: [service.entry], format: "cjs", write: false, metafile: true });
+    return await build({ ...options, entryPoints: [fromRoot(service)], format: "cjs", write: false, metafile: true });
   } catch (error) {
     if (!needsTopLevelAwait(error)) throw error;
     return await bundleTopLevelAwait(service, options);
   }
 }
+
+/** Relative, because a * in the name of a folder above would be a pattern to esbuild. */
+const fromRoot = ({ root, entry }: Service): string => `./${relative(root, entry)}`;
 
 function needsTopLevelAwait(error: unknown): boolean {
   const { errors = [] } = error as Partial<BuildFailure>;
@@ -65,7 +68,7 @@ async function bundleTopLevelAwait(service: Service, options: BuildOptions): Pro
     ...options,
     // Through a second module, because what an entry exports has no place in a function's body.
     stdin: {
-      contents: `import ${JSON.stringify(service.entry)};`,
+      contents: `import ${JSON.stringify(fromRoot(service))};`,
       resolveDir: service.root,
       sourcefile: "rouse-main.js",
     },

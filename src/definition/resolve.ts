@@ -1,6 +1,5 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { cwd } from "node:process";
 import type { Problem } from "../problem.ts";
 import type { PackageFormat, Service, Target } from "../service.ts";
 import type { Definition } from "./definition.ts";
@@ -112,15 +111,13 @@ function nameProblems(definition: Definition, { name }: Service): Problem[] {
 }
 
 function versionProblems({ version }: Service): Problem[] {
-  if (version !== "") return [];
-  return [
-    {
-      code: "no-version",
-      what: "the service has no version",
-      where: { key: "version" },
-      mend: "set version in the definition or in package.json",
-    },
+  const problem = (what: string, mend: string): Problem[] => [
+    { code: "invalid-version", what, where: { key: "version" }, mend },
   ];
+  if (version === "") return problem("the service has no version", "set version in the definition or in package.json");
+  // It is part of file names, which end at 255 bytes.
+  if (version.length > 100) return problem("the version has more than 100 characters", "choose a shorter one");
+  return [];
 }
 
 function entryProblems(definition: Definition, entry: string): Problem[] {
@@ -141,7 +138,7 @@ function entryProblems(definition: Definition, entry: string): Problem[] {
       code: "no-entry",
       what: `there is no file ${entry}`,
       where,
-      mend: `entry is relative to the definition, not to ${cwd()}`,
+      mend: "entry is relative to the folder of the definition",
     },
   ];
 }

@@ -132,6 +132,19 @@ test("the map names the user's files, relative to the project, and carries no so
   assert.equal(map.sourcesContent, undefined);
 });
 
+test("a folder whose name is a pattern to esbuild", async (t) => {
+  for (const tail of ["", "await 0;"]) {
+    const base = makeProject(
+      t,
+      Object.fromEntries(
+        Object.entries(hello({ server: `console.log(1); ${tail}` })).map(([name, text]) => [`a*b ?/${name}`, text]),
+      ),
+    );
+    const folder = join(base, "a*b ?");
+    assert.equal(run({ bundle: await bundleService(await readService(folder)), folder }), "1\n");
+  }
+});
+
 test("the same program in two folders gives the same bytes", async (t) => {
   const server = hello()["src/server.ts"] as string;
   const [one, other] = [await bundle(t, server), await bundle(t, server)];

@@ -156,6 +156,11 @@ const wrong: [title: string, definition: object, expected: Partial<Problem> & { 
     { sockets: { a: { listen: [80, "tcp:80"] } } },
     { code: "address-taken", key: "sockets.a" },
   ],
+  [
+    "a version that no file name has room for",
+    { version: "1".repeat(300) },
+    { code: "invalid-version", key: "version" },
+  ],
   ["a unix path that is a folder", { sockets: { a: "unix:/run/" } }, { code: "invalid-address", key: "sockets.a" }],
   [
     "a unix path that goes astray",
