@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { madeByRouse, type Unit, unitText } from "../systemd/unit.ts";
+import { type Unit, unitText } from "../systemd/unit.ts";
+import { madeByRouse } from "./made-by-rouse.ts";
 import { removeAbandoned, writeWhole } from "./output.ts";
 
 /**

@@ -1,3 +1,5 @@
+import { madeByRouse } from "../src/made-by-rouse.ts";
+
 /**
  * A unit as systemd.syntax(7) has it: an ordered list, because keys repeat and their order matters. No INI writer keeps that.
  */
@@ -30,9 +32,6 @@ export function section(name: Entry["section"], directives: readonly Directive[]
 export function forVersion(unit: Unit, version: number): Unit {
   return { ...unit, entries: unit.entries.filter(({ since = 0 }) => since <= version) };
 }
-
-/** How every unit of ours begins. */
-export const madeByRouse = "# Made by Rouse.";
 
 /** The unit's file. */
 export function unitText(unit: Unit): string {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { posix } from "node:path";
+import { madeByRouse } from "../../src/made-by-rouse.ts";
 import type { Service } from "../../src/service.ts";
-import { madeByRouse } from "../../systemd/unit.ts";
 import type { PackageRequest } from "../packager.ts";
 import { type TreeFile, textFile } from "../tree.ts";
 

@@ -114,7 +114,7 @@ function toProblem(answer: ConfigAnswer | Ended, file: string, limit: number): P
         code: "config-exits",
         what: `the definition ends its own process (${answer.signal ?? `exit code ${answer.code}`})`,
         where: { file },
-        mend: "take process.exit() out of it; throw an error if something is wrong",
+        mend: "do not end the process in it; throw an error if something is wrong",
       };
   }
 }
