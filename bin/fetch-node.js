@@ -6,8 +6,6 @@ import {
   accessSync,
   constants,
   createReadStream,
-  createWriteStream,
-  existsSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -17,27 +15,18 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { homedir } from "node:os";
 import { basename, dirname, isAbsolute, join } from "node:path";
-import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { createGunzip } from "node:zlib";
-import { parse as parseIni } from "ini";
-import { unpackTar } from "modern-tar/fs";
-import { integrityStream } from "ssri";
+import { downloadBase } from "./download-base.js";
+import { diskFull, FetchError } from "./fetch-error.js";
+
+export { FetchError } from "./fetch-error.js";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { version, targets } = JSON.parse(readFileSync(join(here, "node-bases.json"), "utf8"));
 const run = promisify(execFile);
-
-export class FetchError extends Error {
-  constructor(problem, options) {
-    super(problem.what, options);
-    this.problem = problem;
-  }
-}
 
 /** The same rule as in pinned-node. Never a folder that others may write to: what lies in the cache is run. */
 export function cacheFolder() {
@@ -74,7 +63,7 @@ export async function fetchNode(target, { cache = cacheFolder(), onProgress = ()
   if (cached) return cached;
   const folder = baseFolder(target, cache);
   await withPartialFolder(folder, async (partial) => {
-    await download(target, partial, { onProgress, patience });
+    await downloadBase({ target, version, ...targets[target] }, partial, { onProgress, patience });
     const sha256 = await digest(join(partial, "node"));
     await proveItStarts(target, join(partial, "node"));
     writeFileSync(join(partial, "base.json"), JSON.stringify({ version, target, sha256 }));
@@ -168,133 +157,6 @@ function explain(error) {
     mend: "make it writable, or name another folder in ROUSE_CACHE",
   };
   return new FetchError(error.code === "ENOSPC" ? diskFull : problem, { cause: error });
-}
-
-const diskFull = {
-  code: "disk-full",
-  what: `the disk is full: Node ${version} needs 210 MB in the cache`,
-  mend: "free some, or name another folder in ROUSE_CACHE",
-};
-
-/** Into a file first, so that nothing is unpacked that is not the pinned archive to the last byte. */
-async function download(target, folder, { onProgress, patience }) {
-  const { package: name, integrity } = targets[target];
-  const registry = await readRegistry();
-  const url = `${registry.url}${name}/-/${name}-${version}.tgz`;
-  const archive = join(folder, "archive.tgz");
-  const silence = timeLimit(patience, `nothing came for ${patience / 1000} seconds`);
-  try {
-    const response = await request(url, registry, silence.signal);
-    const total = Number(response.headers.get("content-length")) || undefined;
-    await pipeline(
-      Readable.fromWeb(response.body),
-      counter((received) => {
-        silence.refresh();
-        onProgress(received, total);
-      }),
-      integrityStream({ integrity }),
-      createWriteStream(archive),
-    );
-    silence.end();
-    await unpack(archive, folder);
-  } catch (error) {
-    throw new FetchError(downloadProblem(error, target, url), { cause: error });
-  } finally {
-    silence.end();
-  }
-  rmSync(archive);
-}
-
-function timeLimit(milliseconds, reason) {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(new Error(reason)), milliseconds);
-  return { signal: controller.signal, refresh: () => timer.refresh(), end: () => clearTimeout(timer) };
-}
-
-function counter(report) {
-  let received = 0;
-  return new Transform({
-    transform(chunk, _encoding, done) {
-      received += chunk.length;
-      report(received);
-      done(null, chunk);
-    },
-  });
-}
-
-async function unpack(archive, folder) {
-  const wanted = new Map([
-    ["package/bin/node", "node"],
-    ["package/LICENSE", "LICENSE"],
-  ]);
-  await pipeline(
-    createReadStream(archive),
-    createGunzip(),
-    unpackTar(folder, {
-      filter: (header) => wanted.has(header.name),
-      map: (header) => ({ ...header, name: wanted.get(header.name), mtime: new Date() }),
-    }),
-  );
-}
-
-const checkRegistry = "check the registry with `npm config get registry`, then run the same command again";
-
-async function request(url, { token }, signal) {
-  const response = await fetch(url, { signal, headers: token ? { authorization: `Bearer ${token}` } : {} });
-  if (!response.ok) throw new Error(`the registry answered ${response.status}`);
-  return response;
-}
-
-function downloadProblem(error, target, url) {
-  const name = `Node ${version} for ${target}`;
-  // fetch's own errors say no more than "fetch failed"; the reason is their cause.
-  const { code, message } = error.cause ?? error;
-  if (code === "EINTEGRITY") {
-    return {
-      code: "base-integrity",
-      what: `${name} from ${url} is not the file that this release of Rouse pins (its sha512 differs); it was thrown away`,
-      mend: `a registry or proxy changed it, or the download broke: ${checkRegistry}`,
-    };
-  }
-  if (code === "ENOSPC") return diskFull;
-  return {
-    code: "base-download",
-    what: `${name} could not be fetched from ${url}: ${message || code}`,
-    mend: checkRegistry,
-  };
-}
-
-/** The registry as npm itself would choose it here, and its token where an .npmrc has one. */
-async function readRegistry() {
-  const url = process.env.npm_config_registry || (await askNpm());
-  const withSlash = url.endsWith("/") ? url : `${url}/`;
-  return { url: withSlash, token: readToken(withSlash) };
-}
-
-async function askNpm() {
-  try {
-    const { stdout } = await run("npm", ["config", "get", "registry"]);
-    return stdout.trim();
-  } catch (error) {
-    throw new FetchError(
-      {
-        code: "no-registry",
-        what: "npm did not say which registry to fetch Node from",
-        mend: "put npm on PATH, or set npm_config_registry to the registry's URL",
-      },
-      { cause: error },
-    );
-  }
-}
-
-function readToken(url) {
-  const key = `${url.replace(/^https?:/, "")}:_authToken`;
-  const files = [".npmrc", process.env.npm_config_userconfig || join(homedir(), ".npmrc")];
-  for (const file of files.filter(existsSync)) {
-    const token = parseIni(readFileSync(file, "utf8"))[key];
-    if (token) return token.replace(/\$\{(\w+)\}/g, (_, name) => process.env[name] ?? "");
-  }
-  return undefined;
 }
 
 async function digest(file) {
