@@ -5,8 +5,9 @@
  */
 import type { SourceMap, SourceMapPayload } from "node:module";
 
-// The parent's pid, so that a variable which is set by accident ends no service.
-if (process.env.ROUSE_SMOKE_RUN === String(process.ppid)) endSmokeRun();
+// The name that it was started by, so that a variable which is set by accident ends no service. Neither the builder's pid nor
+// execPath: where the builder was interrupted, and has deleted the file, the program would run.
+if (process.env.ROUSE_SMOKE_RUN === process.argv0) endSmokeRun();
 Error.prepareStackTrace = describe;
 process.on("uncaughtExceptionMonitor", printUncaught);
 nameProcess();

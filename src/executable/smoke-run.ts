@@ -9,7 +9,7 @@ import { RouseError } from "../problem.ts";
 export async function smokeRun(executable: string): Promise<void> {
   try {
     const { stdout, stderr } = await promisify(execFile)(executable, [], {
-      env: { ...process.env, ROUSE_SMOKE_RUN: String(process.pid) },
+      env: { ...process.env, ROUSE_SMOKE_RUN: executable },
       timeout: 30_000,
     });
     if (!stdout.startsWith("rouse-smoke-run ")) throw new Error(`it printed ${JSON.stringify(stdout.slice(0, 200))}`);

@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join, relative } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { hello, makeProject } from "../helpers/project.ts";
 import { type Ran, root, rouse } from "../helpers/rouse.ts";
@@ -232,6 +233,12 @@ test("an interrupted build: what has a final name is whole, and the next build c
       if (Object.keys(left).length < 4) assert.notEqual(code, 0);
     }
   }
+  // What was built is never left running, wherever its builder was interrupted.
+  await sleep(500); // A smoke run that has just begun ends by itself.
+  const running = (existsSync("/proc") ? readdirSync("/proc") : []).filter(
+    (pid) => /^\d+$/.test(pid) && commandLine(pid).includes(folder),
+  );
+  assert.deepEqual(running.map(commandLine), []);
   mkdirSync(join(folder, "out"), { recursive: true });
   writeFileSync(join(folder, "out/.rouse-partial-999999999-greeter.deb"), "left by a killed build");
   rouse(["build", folder, "--quiet"], { env: epoch });
@@ -309,4 +316,12 @@ async function buildAndStop(folder: string, signal: NodeJS.Signals, delay: numbe
   const code = await ended;
   clearTimeout(timer);
   return code;
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return ""; // It has ended meanwhile.
+  }
 }

@@ -59,6 +59,20 @@ test("the process goes by the program's name, with its arguments", { skip }, asy
   );
 });
 
+test("a smoke run ends before the program also when its builder is gone; a stray variable ends no service", {
+  skip,
+}, async (t) => {
+  const path = await build(t, 'console.log("the program runs");');
+  const run = (value: string): string => {
+    const env = { ...process.env, ROUSE_SMOKE_RUN: value };
+    // Through a shell that is gone when the program starts: it has another parent then.
+    const script = '(sleep 0.2; exec "$0") & exit';
+    return spawnSync("sh", ["-c", script, path], { env, encoding: "utf8" }).stdout;
+  };
+  assert.match(run(path), /^rouse-smoke-run /);
+  for (const value of ["", "1", "/usr/bin/other"]) assert.equal(run(value), "the program runs\n");
+});
+
 test("a drain ends within the definition's stopTimeout, before systemd would kill", { skip }, async (t) => {
   const folder = makeProject(
     t,
