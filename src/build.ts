@@ -5,10 +5,12 @@ import type { Packager } from "../packaging/packager.ts";
 import { packagers } from "../packaging/packagers.ts";
 import { emitUnits } from "../systemd/manifests.ts";
 import { bundleService } from "./bundle.ts";
+import { needsRuntime, tellsManager } from "./definition/needs-runtime.ts";
 import { readService } from "./definition.ts";
 import { type Executable, makeExecutable } from "./executable.ts";
 import { installedFiles, installedProgram } from "./installed.ts";
 import { measure, removeAbandoned, writeWhole } from "./output.ts";
+import { RouseError } from "./problem.ts";
 import type { PackageFormat, Service, Target } from "./service.ts";
 import { writeUnits } from "./unit-files.ts";
 
@@ -63,8 +65,9 @@ export async function buildService(folder: string, options: BuildOptions): Promi
   const bundle = await bundleService(service);
   for (const warning of bundle.warnings) options.progress.warn(warning);
 
-  // The runtime says READY=1 when the sockets are listened on: where there are none, nobody would.
-  const notifies = bundle.usesRuntime && service.sockets.length > 0;
+  const lacking = needsRuntime(service, bundle.usesRuntime);
+  if (lacking.length > 0) throw new RouseError(lacking);
+  const notifies = tellsManager(service, bundle.usesRuntime);
   const units = emitUnits(service, { path: installedProgram(service), notifies });
   options.progress.stage("units", units.map(({ name }) => name).join(", "));
   const artifacts = await Promise.all(

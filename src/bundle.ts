@@ -1,6 +1,7 @@
 import { join, relative } from "node:path";
 import { type BuildFailure, type BuildOptions, type BuildResult, build, type Message } from "esbuild";
-import type { Built } from "./activation/built.ts";
+import { formatAddress } from "./activation/address.ts";
+import type { Built, BuiltSocket } from "./activation/built.ts";
 import { containsRuntime, ownRuntime } from "./bundle/own-runtime.ts";
 import { checkOwnSources } from "./bundle/own-sources.ts";
 import { preludeText } from "./bundle/prelude-text.ts";
@@ -8,7 +9,7 @@ import { asyncWrapper, builtinsThroughRequire } from "./bundle/top-level-await.t
 import { ownConfigModule } from "./definition/config-module.ts";
 import { esbuildProblems } from "./esbuild-problems.ts";
 import { RouseError } from "./problem.ts";
-import type { Service } from "./service.ts";
+import type { Service, ServiceSocket } from "./service.ts";
 
 /** One CommonJS script that is the whole program, with its source map. */
 export interface Bundle {
@@ -104,13 +105,21 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
 }
 
 /** What src/activation/built.ts reads. */
-function builtFacts({ name, stopTimeout, sockets }: Service): Built {
+function builtFacts({ name, stopTimeout, idleExit, workers, sockets }: Service): Built {
   return {
     name,
     stopTimeout: stopTimeout * 1000,
-    sockets: Object.fromEntries(
-      sockets.map((socket) => [socket.name, socket.backlog === undefined ? {} : { backlog: socket.backlog }]),
-    ),
+    ...(idleExit !== undefined && { idleExit: idleExit * 1000 }),
+    ...(workers !== 0 && { workers }),
+    sockets: Object.fromEntries(sockets.map((socket) => [socket.name, builtSocket(socket)])),
+  };
+}
+
+function builtSocket({ backlog, adopt, optional }: ServiceSocket): BuiltSocket {
+  return {
+    ...(backlog !== undefined && { backlog }),
+    ...(adopt !== undefined && { adopt: formatAddress(adopt) }),
+    ...(optional && { optional }),
   };
 }
 

@@ -27,6 +27,14 @@ export interface Service {
   readonly environment: Readonly<Record<string, string>>;
   /** Seconds between the stop signal and the kill. */
   readonly stopTimeout: number;
+  /** Seconds without a sign of life after which the service is killed and started again. */
+  readonly watchdog: number | undefined;
+  /** Seconds without a connection after which the service ends, until the next connection starts it again. */
+  readonly idleExit: number | undefined;
+  /** How many processes serve under a supervisor; "auto": as the machine has CPUs; 0: the program serves by itself. */
+  readonly workers: number | "auto";
+  /** Secrets that the manager reads and hands over: what the program finds in $CREDENTIALS_DIRECTORY -> absolute path, or a name that systemd knows. */
+  readonly credentials: Readonly<Record<string, string>>;
   readonly targets: readonly Target[];
   readonly packages: readonly PackageFormat[];
   readonly systemd: { readonly minimumVersion: number };
@@ -40,7 +48,10 @@ export interface Author {
 /** One named socket. Every address of it carries the same name to the program. */
 export interface ServiceSocket {
   readonly name: string;
+  /** At least one; all for connections (tcp, unix) or all for datagrams (udp). */
   readonly listen: readonly Address[];
+  /** Where the program itself would listen: that call receives this socket. */
+  readonly adopt: Address | undefined;
   readonly backlog: number | undefined;
   readonly noDelay: boolean;
   readonly freeBind: boolean | undefined;
@@ -48,6 +59,8 @@ export interface ServiceSocket {
   readonly mode: string | undefined;
   /** Only for unix sockets. */
   readonly group: string | undefined;
+  /** The program runs without it too. */
+  readonly optional: boolean;
 }
 
 export interface Permissions {

@@ -23,7 +23,7 @@ export function serviceUnit(service: Service, program: Program): Unit {
         ["Description", plainText(service.description)],
         ["Documentation", service.homepage && plainText(service.homepage)],
         // Requires= with several sockets: one that cannot bind would take the others down with it.
-        [service.sockets.length > 1 ? "Wants" : "Requires", sockets],
+        [service.sockets.length > 1 || service.sockets[0]?.optional ? "Wants" : "Requires", sockets],
         ["After", sockets],
         ["After", service.permissions.network === "outbound" ? "network-online.target" : undefined],
         ["Wants", service.permissions.network === "outbound" ? "network-online.target" : undefined],

@@ -13,7 +13,9 @@ export function socketUnit(service: Service, socket: ServiceSocket): Unit {
     entries: [
       ...section("Unit", [["Description", plainText(`${service.description}, socket ${socket.name}`)]]),
       ...section("Socket", [
-        ...socket.listen.map((address) => ["ListenStream", listenValue(address)] as const),
+        ...socket.listen.map(
+          (address) => [address.type === "udp" ? "ListenDatagram" : "ListenStream", listenValue(address)] as const,
+        ),
         ["FileDescriptorName", plainText(socket.name)],
         ["Service", serviceUnitName(service)],
         ["Backlog", socket.backlog?.toString()],

@@ -3,7 +3,19 @@ export interface Built {
   readonly name: string;
   /** Milliseconds between the manager's stop signal and its kill. */
   readonly stopTimeout: number;
-  readonly sockets: Readonly<Record<string, { readonly backlog?: number }>>;
+  /** Milliseconds without a connection after which the program ends. */
+  readonly idleExit?: number;
+  /** How many processes serve under a supervisor; absent where the program serves by itself. */
+  readonly workers?: number | "auto";
+  readonly sockets: Readonly<Record<string, BuiltSocket>>;
+}
+
+export interface BuiltSocket {
+  readonly backlog?: number;
+  /** The address that the program itself listens on, as formatAddress writes it: "3000", "127.0.0.1:3000", "unix:./x.sock". */
+  readonly adopt?: string;
+  /** The program runs without it too. */
+  readonly optional?: true;
 }
 
 declare const ROUSE_BUILT: Built | undefined;

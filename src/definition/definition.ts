@@ -34,12 +34,13 @@ export interface Definition {
   directories?: { state?: boolean; cache?: boolean; logs?: boolean; configuration?: boolean };
   environment?: Record<string, string>;
   files?: string[];
+  /** Name in $CREDENTIALS_DIRECTORY -> absolute path, or a name that systemd knows. */
   credentials?: Record<string, string>;
-  /** A duration: a number and ms, s, m or h. */
+  /** A duration, as the two below: a number and ms, s, m or h. */
   watchdog?: string;
   stopTimeout?: string;
   idleExit?: string;
-  workers?: number;
+  workers?: number | "auto";
   targets?: Target[];
   packages?: PackageFormat[];
   systemd?: { minimumVersion?: number; overrides?: Record<string, Record<string, unknown>> };
@@ -48,6 +49,7 @@ export interface Definition {
 
 export interface SocketDefinition {
   listen: number | string | (number | string)[];
+  /** The address that the program itself listens on. */
   adopt?: number | string;
   backlog?: number;
   noDelay?: boolean;

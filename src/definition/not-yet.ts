@@ -16,8 +16,6 @@ export function findNotYet(definition: Definition): Problem[] {
     ...unless(definition, "files", isEmpty),
     ...unless(definition, "credentials", isEmpty),
     ...unless(definition, "watchdog", isAbsent),
-    ...unless(definition, "idleExit", isAbsent),
-    ...unless(definition, "workers", is(0)),
     ...unless(definition, "launchd", isAbsent),
     ...(["read", "write", "devices", "capabilities"] as const).flatMap((key) =>
       unless(permissions, key, isEmpty, undefined, "permissions."),
@@ -33,7 +31,6 @@ export function findNotYet(definition: Definition): Problem[] {
   ];
   for (const [name, socket] of Object.entries(definition.sockets ?? {})) {
     if (typeof socket === "object") found.push(...findInSocket(`sockets.${name}.`, socket));
-    else if (isUdp(socket)) found.push(udpNotYet(`sockets.${name}`, socket));
   }
   return found;
 }
@@ -42,16 +39,10 @@ export function findNotYet(definition: Definition): Problem[] {
 
 function findInSocket(path: string, socket: SocketDefinition): Problem[] {
   return [
-    ...unless(socket, "adopt", isAbsent, undefined, path),
-    ...unless(socket, "optional", is(false), undefined, path),
     ...unless(socket, "accept", isAbsent, undefined, path),
     ...unless(socket, "limits", isAbsent, undefined, path),
     ...unless(socket, "systemd", isEmpty, undefined, path),
     ...unless(socket, "launchd", isEmpty, undefined, path),
-    ...[socket.listen].flat().flatMap((address, index) => {
-      const key = Array.isArray(socket.listen) ? `${path}listen.${index}` : `${path}listen`;
-      return isUdp(address) ? [udpNotYet(key, address)] : [];
-    }),
   ];
 }
 
@@ -72,8 +63,6 @@ function notYet(key: string, subject: string, mend = "leave it out"): Problem {
   return { code: "not-yet", what: `this release of Rouse does not do ${subject} yet`, where: { key }, mend };
 }
 
-const isUdp = (address: string | number): boolean => String(address).startsWith("udp:");
-const udpNotYet = (key: string, address: string | number): Problem => notYet(key, `the UDP address "${address}"`);
 const isAbsent = (): boolean => false;
 const is =
   (today: unknown) =>

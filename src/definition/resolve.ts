@@ -3,7 +3,9 @@ import { resolve } from "node:path";
 import type { Problem } from "../problem.ts";
 import type { PackageFormat, Service, Target } from "../service.ts";
 import type { Definition } from "./definition.ts";
+import { resolveDurations } from "./durations.ts";
 import { type Manifest, readAuthor } from "./manifest.ts";
+import { archiveName, nameProblems } from "./names.ts";
 import { resolveSockets } from "./sockets.ts";
 
 /**
@@ -18,6 +20,7 @@ export function resolveService(
 ): { service: Service; problems: Problem[] } {
   const { permissions = {}, directories = {}, systemd = {} } = definition;
   const { sockets, problems } = resolveSockets(definition.sockets ?? {});
+  const { durations, problems: durationProblems } = resolveDurations(definition);
   const name = definition.name ?? manifest.name?.replace(/^@[^/]*\//, "") ?? "";
   const entry = resolve(root, definition.entry ?? "");
   const service: Service = {
@@ -41,7 +44,9 @@ export function resolveService(
       configuration: directories.configuration ?? false,
     },
     environment: definition.environment ?? {},
-    stopTimeout: seconds(definition.stopTimeout ?? "20s"),
+    ...durations,
+    workers: definition.workers ?? 0,
+    credentials: definition.credentials ?? {},
     targets: [...new Set<Target>(definition.targets ?? ["linux-x64"])],
     packages: [...new Set<PackageFormat>(definition.packages ?? ["deb"])],
     systemd: { minimumVersion: systemd.minimumVersion ?? 252 },
@@ -50,65 +55,18 @@ export function resolveService(
     service,
     problems: [
       ...problems,
+      ...durationProblems,
       ...nameProblems(definition, service),
       ...versionProblems(service),
       ...entryProblems(definition, entry),
       ...startProblems(service),
-      ...stopProblems(service),
+      ...idleProblems(service),
       ...groupProblems(service),
     ],
   };
 }
 
 // --- internal ---
-
-/** Where package.json's scoped name is the only name given, the scope stays visible: a distribution may own the bare name. */
-function archiveName(definition: Definition, manifest: Manifest): string {
-  const scoped = definition.name === undefined && /^@([^/]+)\/(.+)$/.exec(manifest.name ?? "");
-  return scoped ? `${scoped[1]}-${scoped[2]}` : (definition.name ?? manifest.name ?? "");
-}
-
-/** systemd.exec(5), DynamicUser=: a static user of that name is used instead of a new one. These are Debian's (base-passwd). */
-const systemUsers = new Set(
-  "root daemon bin sys sync games man lp mail news uucp proxy www-data backup list irc gnats nobody messagebus sshd".split(
-    " ",
-  ),
-);
-
-/** Names whose /usr/lib/NAME, unit or /var/lib/NAME is something else on nearly every Linux. The package refuses more when it is installed. */
-const takenNames = new Set(
-  (
-    "apparmor apt avahi bash cloud console-setup containerd cron cups dbus debug dhcpcd dpkg emergency fsck gcc getty git grub halt " +
-    "init initrd journal kernel kexec kmod libvirt locale login lvm modules mysql networking network openssh plymouth polkit postgresql " +
-    "poweroff private procps python python3 quota reboot rescue rsync rsyslog sasl2 shutdown ssh ssl sudo sysinit sysctl systemd terminfo " +
-    "timesyncd udev ufw user"
-  ).split(" "),
-);
-
-function nameProblems(definition: Definition, { name }: Service): Problem[] {
-  const problem = (what: string, mend: string): Problem[] => [
-    { code: "invalid-name", what, where: { key: "name" }, mend },
-  ];
-  if (name === "") return problem("the service has no name", "set name in the definition or in package.json");
-  // One from the definition has passed the schema's rule; one from package.json has not.
-  if (definition.name === undefined && !/^[a-z][a-z0-9_-]{0,30}$/.test(name)) {
-    return problem(
-      `package.json's name gives "${name}", which cannot name units and a user`,
-      "set name in the definition: a lower-case letter, then lower-case letters, digits, - or _, at most 31 characters",
-    );
-  }
-  if (systemUsers.has(name)) {
-    return problem(
-      `"${name}" is a system user; the service would run as that user instead of one of its own`,
-      "choose another name",
-    );
-  }
-  if (takenNames.has(name) || name.startsWith("systemd-")) {
-    const what = `"${name}" is the name of a part of the system, whose files the service's would replace`;
-    return problem(what, "choose another name");
-  }
-  return [];
-}
 
 function versionProblems({ version }: Service): Problem[] {
   const problem = (what: string, mend: string): Problem[] => [
@@ -155,15 +113,15 @@ function startProblems({ sockets, start }: Service): Problem[] {
   ];
 }
 
-/** systemd takes 0 for "no limit", and gives up on numbers that it cannot hold. */
-function stopProblems({ stopTimeout }: Service): Problem[] {
-  if (stopTimeout >= 1 && stopTimeout <= 86_400) return [];
+/** Started at boot, it is wanted without a connection too; and once it has left, only a connection would bring it back. */
+function idleProblems({ start, idleExit }: Service): Problem[] {
+  if (start !== "boot" || idleExit === undefined) return [];
   return [
     {
       code: "invalid-definition",
-      what: `"stopTimeout" must be from 1s to 24h, and is ${stopTimeout} seconds`,
-      where: { key: "stopTimeout" },
-      mend: "give the requests that are under way the time that they need",
+      what: '"idleExit" ends what start: "boot" wants to have running',
+      where: { key: "idleExit" },
+      mend: 'leave one of the two out: start: "on-demand" with idleExit, or start: "boot" without',
     },
   ];
 }
@@ -178,11 +136,4 @@ function groupProblems({ name, sockets }: Service): Problem[] {
       where: { key: `sockets.${socket.name}.group` },
       mend: "name a group of the system, for example adm",
     }));
-}
-
-const secondsPer = { ms: 0.001, s: 1, m: 60, h: 3600 };
-
-function seconds(duration: string): number {
-  const [, amount, unit] = /^([\d.]+)(ms|s|m|h)$/.exec(duration)!;
-  return Number(amount) * secondsPer[unit as keyof typeof secondsPer];
 }

@@ -28,7 +28,7 @@ function unionProblems(issue: Extract<Issue, { code: "invalid_union" }>, path: r
 }
 
 function isWrongType(issue: Issue): boolean {
-  return issue.path.length === 0 && (issue.code === "invalid_type" || issue.code === "invalid_union");
+  return issue.path.length === 0 && ["invalid_type", "invalid_union", "invalid_value"].includes(issue.code);
 }
 
 function keyProblem(path: readonly PropertyKey[], issue: Issue): Problem[] {

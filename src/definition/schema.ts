@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { DURATION } from "../activation/duration.ts";
 import type { PackageFormat, Target } from "../service.ts";
 import type { Definition, SocketDefinition } from "./definition.ts";
 
@@ -23,9 +24,7 @@ const text = z
   .min(1, "must not be empty")
   .refine((value) => !value.includes("\0"), "must not contain a NUL character");
 const line = text.refine((value) => !/[\r\n]/.test(value), "must be one line");
-const duration = z
-  .string()
-  .regex(/^\d+(\.\d+)?(ms|s|m|h)$/, 'must be a duration: a number and ms, s, m or h, for example "20s"');
+const duration = z.string().regex(DURATION, 'must be a duration: a number and ms, s, m or h, for example "20s"');
 const address = z.union([z.number(), z.string()], {
   error: 'must be an address: PORT, "127.0.0.1:PORT" or "unix:/PATH"',
 });
@@ -37,9 +36,16 @@ const socket: z.ZodType<SocketDefinition> = z.strictObject({
       error: "must be an address or a list of addresses",
     })
     .describe('PORT, "127.0.0.1:PORT", "[::1]:PORT", "unix:/PATH", each TCP unless "udp:" stands in front'),
-  adopt: address.exactOptional().describe("The port or path that the program itself listens on. Not yet"),
-  backlog: z.int("must be a whole number").min(1, "must be at least 1").max(2147483647).exactOptional(),
-  noDelay: z.boolean().exactOptional().describe("TCP_NODELAY on every connection"),
+  adopt: address
+    .exactOptional()
+    .describe("The port or path that the program itself listens on: that call receives this socket"),
+  backlog: z
+    .int("must be a whole number")
+    .min(1, "must be at least 1")
+    .max(2147483647)
+    .exactOptional()
+    .describe("Connections that wait to be accepted. Default: the system's"),
+  noDelay: z.boolean().exactOptional().describe("TCP_NODELAY on every connection. Default: false"),
   freeBind: z
     .boolean()
     .exactOptional()
@@ -50,7 +56,7 @@ const socket: z.ZodType<SocketDefinition> = z.strictObject({
     .exactOptional()
     .describe('Permission bits of a unix socket, octal. Default: "0660"'),
   group: line.exactOptional().describe("Group of a unix socket"),
-  optional: z.boolean().exactOptional().describe("The program runs without it too. Not yet"),
+  optional: z.boolean().exactOptional().describe("The program runs without it too. Default: false"),
   accept: z.literal("connection").exactOptional().describe("One process per connection. Not yet"),
   limits: z
     .strictObject({ connections: z.int().min(1).exactOptional(), perSource: z.int().min(1).exactOptional() })
@@ -144,8 +150,15 @@ const definition = z.strictObject({
   credentials: z.record(z.string(), text).exactOptional().describe("Not yet"),
   watchdog: duration.exactOptional().describe("Not yet"),
   stopTimeout: duration.exactOptional().describe('Between the stop signal and the kill. Default: "20s"'),
-  idleExit: duration.exactOptional().describe("Not yet"),
-  workers: z.int().min(0).exactOptional().describe("Not yet"),
+  idleExit: duration
+    .exactOptional()
+    .describe("After so long without a connection it ends; the next connection starts it again. Default: never"),
+  workers: z
+    .union([z.int().min(0).max(1024), z.literal("auto")], { error: 'must be a whole number up to 1024, or "auto"' })
+    .exactOptional()
+    .describe(
+      'Processes that serve, under a supervisor that replaces them; "auto": one per CPU. Default: 0, no supervisor',
+    ),
   targets: z.array(z.enum(targets)).min(1, "must name at least one target").exactOptional(),
   packages: z.array(z.enum(formats)).exactOptional(),
   systemd: z

@@ -1,8 +1,9 @@
-import { isIPv4 } from "node:net";
 import { normalize } from "node:path/posix";
-import { formatAddress, parseAddress } from "../activation/address.ts";
+import { parseAddress } from "../activation/address.ts";
 import type { Problem } from "../problem.ts";
 import type { Address, ServiceSocket } from "../service.ts";
+import { adoptionClashes, resolveAdoption } from "./adopt.ts";
+import { collisions } from "./collisions.ts";
 import type { SocketDefinition } from "./definition.ts";
 
 /** The sockets with their defaults, and what is wrong with their addresses and modes, alone and beside each other. */
@@ -15,18 +16,25 @@ export function resolveSockets(definitions: Record<string, number | string | Soc
     const definition = typeof value === "object" ? value : { listen: value };
     const listen = resolveAddresses(name, value, problems);
     const unix = listen.some((address) => address.type === "unix");
-    problems.push(...nameProblems(name), ...unixOnlyProblems(name, definition, listen));
+    const adopt = resolveAdoption(name, definition, listen, problems);
+    problems.push(
+      ...nameProblems(name),
+      ...mixtureProblems(name, listen),
+      ...meaninglessProblems(name, definition, listen),
+    );
     return {
       name,
       listen,
+      adopt,
       backlog: definition.backlog,
       noDelay: definition.noDelay ?? false,
       freeBind: definition.freeBind,
       mode: unix ? (definition.mode ?? "0660") : undefined,
       group: definition.group,
+      optional: definition.optional ?? false,
     };
   });
-  return { sockets, problems: [...problems, ...collisions(sockets)] };
+  return { sockets, problems: [...problems, ...collisions(sockets), ...adoptionClashes(sockets)] };
 }
 
 // --- internal ---
@@ -82,49 +90,40 @@ function nameProblems(name: string): Problem[] {
   ];
 }
 
-function unixOnlyProblems(name: string, definition: SocketDefinition, listen: readonly Address[]): Problem[] {
-  if (listen.some((address) => address.type === "unix")) return [];
-  return (["mode", "group"] as const)
-    .filter((key) => definition[key] !== undefined)
-    .map((key) => ({
+/** A server takes connections or datagrams, and one name stands for one server. */
+function mixtureProblems(name: string, listen: readonly Address[]): Problem[] {
+  const datagrams = listen.filter(({ type }) => type === "udp").length;
+  if (datagrams === 0 || datagrams === listen.length) return [];
+  return [
+    {
       code: "invalid-definition",
-      what: `"${key}" has no meaning for a network socket`,
+      what: `the socket "${name}" mixes UDP with addresses for connections, which no server takes both`,
+      where: { key: `sockets.${name}` },
+      mend: "make two sockets of it, each with a name of its own",
+    },
+  ];
+}
+
+/** Options, what they are for, and which of the socket's addresses they would change. */
+const options: readonly (readonly [key: keyof SocketDefinition, meant: string, types: readonly Address["type"][]])[] = [
+  ["mode", "unix sockets", ["unix"]],
+  ["group", "unix sockets", ["unix"]],
+  ["noDelay", "TCP", ["tcp"]],
+  ["backlog", "connections", ["tcp", "unix"]],
+];
+
+function meaninglessProblems(name: string, definition: SocketDefinition, listen: readonly Address[]): Problem[] {
+  return options
+    .filter(([key, , types]) => definition[key] !== undefined && !listen.some(({ type }) => types.includes(type)))
+    .map(([key, meant]) => ({
+      code: "invalid-definition",
+      what: `"${key}" has no meaning for ${kindOf(listen)}`,
       where: { key: `sockets.${name}.${key}` },
-      mend: "leave it out; it is for unix sockets",
+      mend: `leave it out; it is for ${meant}`,
     }));
 }
 
-/** The kernel refuses the second listener on an address (EADDRINUSE), also where one of the two is a wildcard. */
-function collisions(sockets: readonly ServiceSocket[]): Problem[] {
-  const all = sockets.flatMap((socket) => socket.listen.map((address) => ({ socket, address })));
-  return all.flatMap((later, index) => {
-    const earlier = all.slice(0, index).find((candidate) => overlap(candidate.address, later.address));
-    if (!earlier) return [];
-    const one = `"${earlier.socket.name}" on ${formatAddress(earlier.address)}`;
-    const other = `"${later.socket.name}" on ${formatAddress(later.address)}`;
-    return [
-      {
-        code: "address-taken",
-        what: `two sockets want one address: ${one} and ${other}`,
-        where: { key: `sockets.${later.socket.name}` },
-        mend: "give one of them another port or path",
-      },
-    ];
-  });
-}
-
-function overlap(a: Address, b: Address): boolean {
-  if (a.type === "unix" || b.type === "unix") return a.type === "unix" && b.type === "unix" && a.path === b.path;
-  if (a.type !== b.type || a.port !== b.port) return false;
-  return canonical(a.host) === canonical(b.host) || covers(a.host, b.host) || covers(b.host, a.host);
-}
-
-/** An IPv6 address has many spellings; URL writes the short one. One with a zone stands for itself. */
-function canonical(host: string | undefined): string | undefined {
-  return host?.includes(":") && !host.includes("%") ? new URL(`http://[${host}]`).hostname : host;
-}
-
-function covers(wildcard: string | undefined, host: string | undefined): boolean {
-  if (wildcard === undefined || canonical(wildcard) === "[::]") return true;
-  return wildcard === "0.0.0.0" && (host === undefined || isIPv4(host));
+function kindOf(listen: readonly Address[]): string {
+  const only = (wanted: Address["type"]): boolean => listen.every(({ type }) => type === wanted);
+  return only("unix") ? "a unix socket" : only("udp") ? "UDP" : "a network socket";
 }

@@ -50,9 +50,18 @@ test("sockets: every way to write an address", async (t) => {
     six: { listen: ["[::1]:8443", "tcp:81"], backlog: 7, noDelay: true, freeBind: false },
     admin: { listen: "unix:/run/greeter.sock", group: "adm" },
     open: { listen: "unix:/run/open.sock", mode: "0666" },
+    stats: { listen: ["udp:8125", "udp:[::1]:8126"], optional: true },
   };
   const service = await readService(makeProject(t, hello({ definition: { sockets } })));
-  const plain = { backlog: undefined, noDelay: false, freeBind: undefined, mode: undefined, group: undefined };
+  const plain = {
+    adopt: undefined,
+    backlog: undefined,
+    noDelay: false,
+    freeBind: undefined,
+    mode: undefined,
+    group: undefined,
+    optional: false,
+  };
   assert.deepEqual(service.sockets, [
     { ...plain, name: "http", listen: [{ type: "tcp", host: undefined, port: 80 }] },
     { ...plain, name: "local", listen: [{ type: "tcp", host: "127.0.0.1", port: 8080 }] },
@@ -69,7 +78,45 @@ test("sockets: every way to write an address", async (t) => {
     },
     { ...plain, name: "admin", listen: [{ type: "unix", path: "/run/greeter.sock" }], mode: "0660", group: "adm" },
     { ...plain, name: "open", listen: [{ type: "unix", path: "/run/open.sock" }], mode: "0666" },
+    {
+      ...plain,
+      name: "stats",
+      listen: [
+        { type: "udp", host: undefined, port: 8125 },
+        { type: "udp", host: "::1", port: 8126 },
+      ],
+      optional: true,
+    },
   ]);
+});
+
+test("adopt: the address that the program itself listens on, as people write it", async (t) => {
+  const sockets = {
+    http: { listen: 80, adopt: 3000 },
+    local: { listen: 81, adopt: "127.0.0.1:3001" },
+    path: { listen: "unix:/run/a.sock", adopt: "unix:./a.sock" },
+    stats: { listen: "udp:8125", adopt: "udp:9125" },
+    own: 82,
+  };
+  const service = await readService(makeProject(t, hello({ definition: { sockets } })));
+  assert.deepEqual(
+    service.sockets.map(({ adopt }) => adopt),
+    [
+      { type: "tcp", host: undefined, port: 3000 },
+      { type: "tcp", host: "127.0.0.1", port: 3001 },
+      { type: "unix", path: "./a.sock" },
+      { type: "udp", host: undefined, port: 9125 },
+      undefined,
+    ],
+  );
+});
+
+test("workers, idleExit: in seconds, and nothing of them where nothing is said", async (t) => {
+  const read = async (definition: object) => await readService(makeProject(t, hello({ definition })));
+  const asked = await read({ workers: "auto", idleExit: "1.5m" });
+  assert.deepEqual([asked.workers, asked.idleExit], ["auto", 90]);
+  const plain = await read({});
+  assert.deepEqual([plain.workers, plain.idleExit], [0, undefined]);
 });
 
 test('package.json\'s own "rouse" key is a definition', async (t) => {
@@ -204,6 +251,64 @@ const wrong: [title: string, definition: object, expected: Partial<Problem> & { 
     { sockets: { a: { listen: 80, mode: "0600" } } },
     { code: "invalid-definition", key: "sockets.a.mode" },
   ],
+  [
+    "one name for connections and datagrams",
+    { sockets: { a: { listen: [80, "udp:80"] } } },
+    { code: "invalid-definition", key: "sockets.a" },
+  ],
+  [
+    "TCP_NODELAY for UDP",
+    { sockets: { a: { listen: "udp:80", noDelay: true } } },
+    { code: "invalid-definition", key: "sockets.a.noDelay", what: '"noDelay" has no meaning for UDP' },
+  ],
+  [
+    "a backlog for UDP",
+    { sockets: { a: { listen: "udp:80", backlog: 5 } } },
+    { code: "invalid-definition", key: "sockets.a.backlog" },
+  ],
+  [
+    "TCP_NODELAY for a unix socket",
+    { sockets: { a: { listen: "unix:/run/a", noDelay: true } } },
+    { code: "invalid-definition", key: "sockets.a.noDelay", what: '"noDelay" has no meaning for a unix socket' },
+  ],
+  [
+    "two sockets on one UDP port",
+    { sockets: { a: "udp:80", b: "udp:127.0.0.1:80" } },
+    { code: "address-taken", key: "sockets.b" },
+  ],
+  [
+    "adopting a host name",
+    { sockets: { a: { listen: 80, adopt: "localhost:3000" } } },
+    { code: "invalid-address", key: "sockets.a.adopt" },
+  ],
+  [
+    "adopting any free port",
+    { sockets: { a: { listen: 80, adopt: 0 } } },
+    { code: "invalid-address", key: "sockets.a.adopt" },
+  ],
+  [
+    "a listen call for connections that is to take datagrams",
+    { sockets: { a: { listen: "udp:80", adopt: 3000 } } },
+    { code: "invalid-address", key: "sockets.a.adopt", mend: 'write "udp:3000" if that is what it does' },
+  ],
+  [
+    "one listen call for two sockets",
+    { sockets: { a: { listen: 80, adopt: 3000 }, b: { listen: 81, adopt: "127.0.0.1:3000" } } },
+    { code: "address-taken", key: "sockets.b.adopt" },
+  ],
+  [
+    "leaving what is to run from the boot on",
+    { start: "boot", idleExit: "10m" },
+    { code: "invalid-definition", key: "idleExit" },
+  ],
+  ["leaving at once", { idleExit: "500ms" }, { code: "invalid-definition", key: "idleExit" }],
+  ["a duration in a number", { idleExit: 600 }, { code: "invalid-definition", key: "idleExit" }],
+  [
+    "half a worker",
+    { workers: 1.5 },
+    { code: "invalid-definition", key: "workers", what: '"workers" must be a whole number up to 1024, or "auto"' },
+  ],
+  ["workers by another word", { workers: "all" }, { code: "invalid-definition", key: "workers" }],
   ["a socket name of systemd's", { sockets: { unknown: 80 } }, { code: "invalid-definition", key: "sockets.unknown" }],
   ["a socket name with a colon", { sockets: { "a:b": 80 } }, { code: "invalid-definition", key: "sockets.a:b" }],
   ["a name that systemd refuses", { name: "my server" }, { code: "invalid-definition", key: "name" }],
@@ -258,13 +363,9 @@ test("every fault is told at once", async (t) => {
 const later: [string, object][] = [
   ["exec", { exec: "./x" }],
   ["sockets.http.accept", { sockets: { http: { listen: 80, accept: "connection" } } }],
-  ["sockets.http.adopt", { sockets: { http: { listen: 80, adopt: 3000 } } }],
-  ["sockets.http", { sockets: { http: "udp:80" } }],
-  ["sockets.http.listen.0", { sockets: { http: { listen: ["udp:80"] } } }],
   ["user", { user: "www" }],
   ["manager", { manager: "user" }],
   ["watchdog", { watchdog: "30s" }],
-  ["workers", { workers: 2 }],
   ["permissions.write", { permissions: { write: ["/srv"] } }],
   ["credentials", { credentials: { key: "/etc/key" } }],
   ["files", { files: ["public"] }],
@@ -286,7 +387,6 @@ test("asking for what is there today anyway is no fault", async (t) => {
     manager: "system",
     template: false,
     user: "dynamic",
-    workers: 0,
     files: [],
     permissions: { subprocesses: false },
   };

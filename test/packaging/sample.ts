@@ -27,6 +27,10 @@ export function sampleService(changes: Partial<Service> = {}): Service {
     directories: { state: true, cache: true, logs: false, configuration: true },
     environment: {},
     stopTimeout: 20,
+    watchdog: undefined,
+    idleExit: undefined,
+    workers: 0,
+    credentials: {},
     targets: ["linux-x64"],
     packages: ["deb"],
     systemd: { minimumVersion: 252 },
@@ -118,10 +122,12 @@ function socket(name: string, address: Service["sockets"][number]["listen"][numb
   return {
     name,
     listen: [address],
+    adopt: undefined,
     backlog: undefined,
     noDelay: false,
     freeBind: undefined,
     mode: undefined,
     group: undefined,
+    optional: false,
   };
 }
