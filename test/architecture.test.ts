@@ -35,7 +35,7 @@ test("what goes into a user's server reaches only Node and the activation files"
     metafile: true,
   });
   const strangers = Object.keys(metafile.inputs).filter(
-    (file) => !/^(src\/index\.ts|src\/activation\/|systemd\/)/.test(file),
+    (file) => !/^(src\/index\.ts|src\/activation\/|systemd\/|launchd\/)/.test(file),
   );
   assert.deepEqual(strangers, []);
   const externals = Object.values(metafile.inputs).flatMap(({ imports }) =>

@@ -1,9 +1,9 @@
 /** The source "bind": nothing was passed, so the program binds the fallback's addresses itself. */
 import { parseAddress } from "./address.ts";
 import { ActivationError } from "./error.ts";
-import { type OwnedSocket, ownSocket } from "./passed-socket.ts";
+import { boundSocket, type OwnedSocket } from "./passed-socket.ts";
 
-/** As in the definition: 8080, "127.0.0.1:8080", "[::1]:8080", "unix:./app.sock". Port 0: any free one. */
+/** As in the definition: 8080, "127.0.0.1:8080", "[::1]:8080", "unix:./app.sock", "udp:8125". Port 0: any free one. */
 export type AddressInput = string | number;
 
 /** Names, and where each is bound when nothing was passed. */
@@ -21,10 +21,7 @@ export function socketsFromFallback(fallback: Fallback<string>): readonly OwnedS
 
 function read(name: string, input: AddressInput): OwnedSocket {
   try {
-    const address = parseAddress(input);
-    if (address.type === "udp") throw new SyntaxError("datagram sockets are not served yet");
-    const family = address.type === "unix" ? "unix" : address.host?.includes(".") ? "ipv4" : "ipv6";
-    return ownSocket({ name, fd: undefined, family, address });
+    return boundSocket(name, parseAddress(input));
   } catch (cause) {
     const what = `fallback "${name}": ${(cause as Error).message}`;
     throw new ActivationError("bad-fallback", what, "Mend it where activate is called", cause);

@@ -1,41 +1,83 @@
 /**
- * Every foreign function that the runtime calls: getsockopt(2), getsockname(2), socket(2) and sendto(2) from the C library.
- * Node has no other way to ask what an inherited descriptor is, or to send a unix datagram.
- * Where there is no node:ffi (Node < 26, `--permission` without `--allow-ffi`, a platform other than Linux) each answers undefined.
+ * Every foreign function that the runtime calls, all but launchd's one from the C library. Node has no other way to ask what
+ * an inherited descriptor is, to send a unix datagram, or to pass a descriptor on.
+ * Where there is no node:ffi (Node < 26, `--permission` without `--allow-ffi`) each answers undefined.
  */
+
+import type { DynamicLibrary, FunctionSignature, WrappedFunctionFromSignature } from "node:ffi";
 import { closeSync } from "node:fs";
 
 export type SocketOption = readonly [level: number, name: number];
+
+export function hasForeignFunctions(): boolean {
+  return library() !== null;
+}
 
 /** getsockopt(2): the option as 32-bit words, at most `words`. Undefined where it cannot be known. */
 export function socketOption(fd: number, [level, name]: SocketOption, words = 1): Uint32Array | undefined {
   const value = new Uint32Array(words);
   const length = new Uint32Array([value.byteLength]);
-  return libc()?.getsockopt(fd, level, name, value, length) === 0 ? value : undefined;
+  const getsockopt = foreign("getsockopt", ["i32", "i32", "i32", "pointer", "pointer"], "i32");
+  return getsockopt?.(fd, level, name, value, length) === 0 ? value : undefined;
 }
 
 /** getsockname(2): the bytes of the socket address (sockaddr). Undefined where it cannot be known. */
 export function socketName(fd: number): Buffer | undefined {
-  const name = Buffer.alloc(128);
-  const length = new Uint32Array([128]);
-  return libc()?.getsockname(fd, name, length) === 0 ? name.subarray(0, length[0]) : undefined;
+  return nameBy(foreign("getsockname", ["i32", "pointer", "pointer"], "i32"), fd);
+}
+
+/** getpeername(2): as socketName, of the other end; undefined also where there is none. */
+export function peerName(fd: number): Buffer | undefined {
+  return nameBy(foreign("getpeername", ["i32", "pointer", "pointer"], "i32"), fd);
+}
+
+/** dup(2): a second descriptor for the same socket. Undefined where it cannot be made. */
+export function duplicate(fd: number): number | undefined {
+  const copy = foreign("dup", ["i32"], "i32")?.(fd) ?? -1;
+  return copy < 0 ? undefined : copy;
+}
+
+/** pipe(2): the descriptors of its reading and its writing end. Undefined where it cannot be made. */
+export function openPipe(): [reading: number, writing: number] | undefined {
+  const ends = new Int32Array(2);
+  return foreign("pipe", ["pointer"], "i32")?.(ends) === 0 ? [ends[0]!, ends[1]!] : undefined;
 }
 
 /**
- * Sends one datagram to a unix socket; `path` starts with "@" for the abstract namespace (unix(7)).
+ * Sends one datagram, with descriptors where some are given (SCM_RIGHTS, unix(7)), through an open descriptor or to the
+ * unix socket at a path; "@" in front stands for the abstract namespace. Linux only.
  * Gives whether the kernel took it; undefined where it could not be tried.
  */
-export function sendUnixDatagram(path: string, message: string): boolean | undefined {
-  const c = libc();
-  if (!c) return undefined;
-  const fd = c.socket(...UNIX_DATAGRAM);
+export function sendUnixDatagram(
+  to: string | number,
+  message: string,
+  fds: readonly number[] = [],
+): boolean | undefined {
+  if (process.platform !== "linux" || !library()) return undefined;
+  if (typeof to === "number") return sendMessage(to, undefined, message, fds);
+  const fd = foreign("socket", ["i32", "i32", "i32"], "i32")!(...UNIX_DATAGRAM);
   if (fd < 0) return false;
   // sockaddr_un: the family in the machine's byte order (x64's and arm64's), then the path; an abstract name starts with NUL.
-  const to = Buffer.from(`\x01\0${path.replace(/^@/, "\0")}`);
-  const bytes = Buffer.from(message);
-  const sent = c.sendto(fd, bytes, BigInt(bytes.length), 0, to, to.length);
+  const sent = sendMessage(fd, Buffer.from(`\x01\0${to.replace(/^@/, "\0")}`), message, fds);
   closeSync(fd);
-  return sent >= 0n;
+  return sent;
+}
+
+/**
+ * launch_activate_socket(3) of macOS's libSystem: the descriptors that launchd holds under that name, or the errno that it
+ * gives instead. Undefined where there is no such function. The array that it allocates is freed.
+ */
+export function launchActivateSocket(name: string): readonly number[] | { readonly errno: number } | undefined {
+  const activate = foreign("launch_activate_socket", ["pointer", "pointer", "pointer"], "i32");
+  if (!activate) return undefined;
+  const array = new BigUint64Array(1);
+  const count = new BigUint64Array(1);
+  const errno = activate(Buffer.from(`${name}\0`), array, count);
+  if (errno !== 0) return { errno };
+  const { getInt32 } = process.getBuiltinModule("node:ffi");
+  const fds = Array.from({ length: Number(count[0]) }, (_, index) => getInt32(array[0]!, index * 4));
+  foreign("free", ["pointer"], "void")!(array[0]!);
+  return fds;
 }
 
 // --- internal ---
@@ -44,27 +86,73 @@ export function sendUnixDatagram(path: string, message: string): boolean | undef
 /** AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC. */
 const UNIX_DATAGRAM = [1, 2 | 0o2000000, 0] as const;
 
-type Libc = NonNullable<ReturnType<typeof load>>;
+type Types = NonNullable<FunctionSignature["arguments"]>;
 
-let loaded: Libc | null | undefined;
+let loaded: DynamicLibrary | null | undefined;
+const functions = new Map<string, unknown>();
 
-function libc(): Libc | null {
+/** Each is looked up when it is first called: together they would cost more than the rest of activate. */
+function foreign<const A extends Types, const R extends "i32" | "i64" | "void">(
+  name: string,
+  types: A,
+  returns: R,
+): WrappedFunctionFromSignature<{ arguments: A; return: R }> | undefined {
+  if (!functions.has(name)) functions.set(name, find(name, types, returns));
+  return functions.get(name) as WrappedFunctionFromSignature<{ arguments: A; return: R }> | undefined;
+}
+
+function find(name: string, types: Types, returns: "i32" | "i64" | "void"): unknown {
+  try {
+    // node:ffi ignores keys of a signature that it does not know: in 26.10 they are `arguments` and `return`.
+    return library()?.getFunction(name, { arguments: types, return: returns });
+  } catch {
+    return undefined;
+  }
+}
+
+function library(): DynamicLibrary | null {
   loaded ??= load();
   return loaded;
 }
 
-/** Costs more than a millisecond, so only when something is to be asked. Node warns once that FFI is experimental; a built program does not. */
-function load() {
-  if (process.platform !== "linux") return null;
+/** Costs more than a millisecond, so only when something is to be asked. */
+function load(): DynamicLibrary | null {
+  const { emitWarning } = process;
   try {
-    // node:ffi ignores keys of a signature that it does not know: in 26.10 they are `arguments` and `return`.
-    return process.getBuiltinModule("node:ffi").dlopen(null, {
-      getsockopt: { arguments: ["i32", "i32", "i32", "pointer", "pointer"], return: "i32" },
-      getsockname: { arguments: ["i32", "pointer", "pointer"], return: "i32" },
-      socket: { arguments: ["i32", "i32", "i32"], return: "i32" },
-      sendto: { arguments: ["i32", "pointer", "u64", "i32", "pointer", "u32"], return: "i64" },
-    }).functions;
+    // Node says that node:ffi is experimental. Under inetd stderr is the client, and nowhere has the user chosen it.
+    process.emitWarning = () => {};
+    return process.getBuiltinModule("node:ffi").dlopen(null).lib;
   } catch {
     return null;
+  } finally {
+    process.emitWarning = emitWarning;
   }
 }
+
+function nameBy(
+  ask: ((fd: number, name: Uint8Array, length: Uint32Array) => number) | undefined,
+  fd: number,
+): Buffer | undefined {
+  const name = Buffer.alloc(128);
+  const length = new Uint32Array([128]);
+  return ask?.(fd, name, length) === 0 ? name.subarray(0, length[0]) : undefined;
+}
+
+/** sendmsg(2). The structures as on 64-bit Linux, little-endian: msghdr, iovec, cmsghdr with SOL_SOCKET and SCM_RIGHTS. */
+function sendMessage(fd: number, to: Buffer | undefined, message: string, fds: readonly number[]): boolean {
+  const { getRawPointer } = process.getBuiltinModule("node:ffi");
+  const bytes = Buffer.from(message);
+  const vector = new BigUint64Array([getRawPointer(bytes), BigInt(bytes.length)]);
+  const rights = Buffer.alloc(16 + Math.ceil(fds.length / 2) * 8);
+  rights.writeUInt32LE(16 + 4 * fds.length, 0);
+  rights.writeUInt32LE(1, 8);
+  rights.writeUInt32LE(1, 12);
+  for (const [index, one] of fds.entries()) rights.writeInt32LE(one, 16 + 4 * index);
+  const header = new BigUint64Array(7);
+  if (to) header.set([getRawPointer(to), BigInt(to.length)]);
+  header.set([getRawPointer(vector), 1n], 2);
+  if (fds.length > 0) header.set([getRawPointer(rights), BigInt(rights.length)], 4);
+  return foreign("sendmsg", ["i32", "pointer", "i32"], "i64")!(fd, header, MSG_NOSIGNAL) >= 0n;
+}
+
+const MSG_NOSIGNAL = 0x4000;

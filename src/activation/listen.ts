@@ -1,9 +1,10 @@
-/** Makes one net.Server listen on one socket, and says clearly when it cannot. */
+/** Makes one net.Server or dgram.Socket listen on one socket, and says clearly when it cannot. */
+import type { Socket as DatagramSocket } from "node:dgram";
 import { once } from "node:events";
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { ActivationError } from "./error.ts";
-import { bindArguments, describe, type OwnedSocket } from "./passed-socket.ts";
+import { bindOptions, describe, listenArguments, type OwnedSocket } from "./passed-socket.ts";
 
 /**
  * Resolves when `server` listens on `socket`. A unix path that a dead process left behind is removed first.
@@ -19,9 +20,31 @@ export async function listenOn(server: Server, socket: OwnedSocket): Promise<voi
       await listenOnce(server, socket);
     });
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const [ours, mend] = EXPLANATIONS[code ?? ""] ?? ["listen-failed", "Give another address"];
-    throw new ActivationError(ours, `cannot listen on ${describe(socket)}: ${message}`, mend, error);
+    throw explain(socket, error as NodeJS.ErrnoException);
+  }
+}
+
+/**
+ * Resolves when `datagrams` receives from `socket`.
+ * @throws {ActivationError} wrong-kind where it is of the other IP version; address-in-use, permission-denied, listen-failed
+ */
+export async function bindTo(datagrams: DatagramSocket, socket: OwnedSocket): Promise<void> {
+  const { type } = datagrams as DatagramSocket & { readonly type?: "udp4" | "udp6" };
+  // Node itself would take it, and then fail at each answer. An address of our own is bound as the program's socket is.
+  const other = { udp4: "ipv6", udp6: "ipv4" } as const;
+  if (socket.fd !== undefined && type && socket.family === other[type]) {
+    const [right, hint] = type === "udp4" ? ["udp6", ", which takes IPv4 as well"] : ["udp4", ""];
+    throw new ActivationError(
+      "wrong-kind",
+      `${describe(socket)} is ${socket.kind}, and the program's is a ${type} socket`,
+      `Use dgram.createSocket("${right}")${hint}`,
+    );
+  }
+  try {
+    datagrams.bind(bindOptions(socket));
+    await once(datagrams, "listening");
+  } catch (error) {
+    throw explain(socket, error as NodeJS.ErrnoException);
   }
 }
 
@@ -29,7 +52,7 @@ export async function listenOn(server: Server, socket: OwnedSocket): Promise<voi
 
 /** Node tells of success and failure in a later tick, so that listening for it may come after. */
 async function listenOnce(server: Server, socket: OwnedSocket): Promise<void> {
-  server.listen(...bindArguments(socket));
+  server.listen(...listenArguments(socket));
   await once(server, "listening");
 }
 
@@ -43,6 +66,11 @@ async function isStale(path: string): Promise<boolean> {
     });
     probe.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
   });
+}
+
+function explain(socket: OwnedSocket, error: NodeJS.ErrnoException): ActivationError {
+  const [ours, mend] = EXPLANATIONS[error.code ?? ""] ?? ["listen-failed", "Give another address"];
+  return new ActivationError(ours, `cannot listen on ${describe(socket)}: ${error.message}`, mend, error);
 }
 
 const EXPLANATIONS: Readonly<Record<string, readonly [ActivationError["code"], string]>> = {

@@ -1,13 +1,18 @@
 import { type Address, formatAddress } from "./address.ts";
 import { built } from "./built.ts";
+import { type DescriptorKind, readSocket, type SocketFacts } from "./descriptor.ts";
+import { ActivationError } from "./error.ts";
+import { duplicate } from "./ffi.ts";
 
 /** A socket that was passed to the program under a name, or that it will bind under that name. */
 export interface PassedSocket {
   readonly name: string;
-  readonly type: "stream";
-  /** Undefined where it cannot be known (a Node without node:ffi). */
+  /** "other": a file of OpenFile= or the descriptor store, or a kind of socket that Node cannot serve. The program's own to use. */
+  readonly type: "stream" | "datagram" | "fifo" | "other";
+  /** Undefined where it cannot be known (a Node without node:ffi), and for what is no socket. */
   readonly family: "ipv4" | "ipv6" | "unix" | undefined;
-  readonly role: "listener";
+  /** "connection": connected already. Undefined: neither listening nor connected, or no socket. */
+  readonly role: "listener" | "connection" | undefined;
   /** The descriptor that was handed over. Undefined where the program binds the address itself. */
   readonly fd: number | undefined;
   /** Undefined where it cannot be known, and for a unix socket without a name. */
@@ -18,6 +23,7 @@ export interface PassedSocket {
    * For a framework that must call listen itself: `server.listen(...socket.listenArguments())`. The backlog is an argument
    * of its own, because Node ignores it beside a descriptor. Such a server is the program's own to close, when
    * `activation.signal` aborts, and `activation.ready()` its own to call.
+   * @throws {ActivationError} wrong-kind
    */
   listenArguments(): [options: ListenOptions, backlog: number];
 }
@@ -27,40 +33,142 @@ export type ListenOptions = { fd: number } | { path: string } | { port: number; 
 
 /** A PassedSocket with what only Rouse knows of it. Every activation of this process shares it. */
 export interface OwnedSocket extends PassedSocket {
+  /** For messages, for example "a unix datagram socket". */
+  readonly kind: string;
+  /** Of a connection, the other end. */
+  readonly peer: Address | undefined;
   /** Never free again, if it was passed: a server that closes closes the descriptor. */
   state: "free" | "taken" | "listening";
   /** Whether the program may be serving it without us knowing. */
   lent: boolean;
 }
 
-/** `backlog` undefined: the kernel does not tell, so what the unit was built with, else the default of systemd and of Linux. */
-export function ownSocket(
-  facts: Pick<PassedSocket, "name" | "family" | "fd" | "address"> & { readonly backlog?: number | undefined },
-): OwnedSocket {
-  return {
-    ...facts,
-    backlog: facts.backlog ?? built?.sockets[facts.name]?.backlog ?? 4096,
-    type: "stream",
-    role: "listener",
-    state: "free",
-    lent: false,
-    listenArguments() {
-      this.lent = true;
-      return bindArguments(this);
-    },
+/**
+ * A socket that was handed over. What it is is asked of the kernel when somebody wants to know: loading node:ffi costs more
+ * than all else that activate does.
+ */
+export function passedSocket(name: string, fd: number, kind: DescriptorKind): OwnedSocket {
+  let known: SocketFacts | null | undefined;
+  const facts = () => {
+    if (known === undefined) known = (kind === "socket" && readSocket(fd)) || null;
+    return known;
   };
+  return own({
+    name,
+    fd,
+    get type() {
+      if (kind !== "socket") return kind === "fifo" ? "fifo" : "other";
+      const found = facts();
+      return found ? (found.type ?? "other") : "stream";
+    },
+    get kind() {
+      return kind === "fifo" ? "a FIFO" : kind === "file" ? "no socket" : (facts()?.kind ?? "a socket");
+    },
+    get family() {
+      return facts()?.family;
+    },
+    get role() {
+      if (kind !== "socket") return undefined;
+      const found = facts();
+      return found ? found.role : name === CONNECTION ? "connection" : "listener";
+    },
+    get address() {
+      return facts()?.address;
+    },
+    get peer() {
+      return facts()?.peer;
+    },
+    get backlog() {
+      return facts()?.backlog || defaultBacklog(name);
+    },
+  });
 }
 
-export function bindArguments({ fd, address, backlog }: PassedSocket): [options: ListenOptions, backlog: number] {
+/** A socket that the program will bind itself. */
+export function boundSocket(name: string, address: Address): OwnedSocket {
+  return own({
+    name,
+    fd: undefined,
+    type: address.type === "udp" ? "datagram" : "stream",
+    kind: `a ${address.type} socket`,
+    family: address.type === "unix" ? "unix" : address.host?.includes(".") ? "ipv4" : "ipv6",
+    role: "listener",
+    peer: undefined,
+    address,
+    backlog: defaultBacklog(name),
+  });
+}
+
+/** The name of a socket with Accept=yes whose unit gives none (systemd.socket(5)). */
+export const CONNECTION = "connection";
+
+/** @throws {ActivationError} wrong-kind; unsupported-socket for a kind that Node cannot serve at all */
+export function requireType(socket: OwnedSocket, type: "stream" | "datagram" | "fifo"): void {
+  const unfit = type === "stream" && socket.type === type && socket.role === undefined;
+  if (unfit)
+    throw new ActivationError(
+      "unsupported-socket",
+      `${describe(socket)} is neither listening nor connected`,
+      LISTENING,
+    );
+  if (socket.type === type) return;
+  const what = `${describe(socket)} is ${socket.kind}`;
+  if (socket.type === "other")
+    throw new ActivationError("unsupported-socket", `${what}, which Node cannot serve`, PASS);
+  throw new ActivationError("wrong-kind", `${what}, not a ${type}`, SERVE[socket.type]);
+}
+
+/** What to call listen of a stream server with. */
+export function listenArguments({ fd, address, backlog }: PassedSocket): [options: ListenOptions, backlog: number] {
   if (fd !== undefined) return [{ fd }, backlog];
   const { type, ...place } = address!;
   return [place, backlog];
 }
 
+/** What to call bind of a dgram socket with. For Node a descriptor 0 is none, and it would bind a free port instead. */
+export function bindOptions({ fd, address }: PassedSocket): { fd: number } | { port: number; address?: string } {
+  if (fd !== undefined) return { fd: fd > 0 ? fd : (duplicate(fd) ?? fd) };
+  const { port, host } = address as { port: number; host: string | undefined };
+  return host === undefined ? { port } : { port, address: host };
+}
+
 /** For messages: `"http" descriptor 3 127.0.0.1:8080`. */
-export function describe(...sockets: readonly PassedSocket[]): string {
+export function describe(...sockets: readonly Pick<PassedSocket, "name" | "fd" | "address">[]): string {
   const texts = sockets.map(({ name, fd, address }) =>
-    [`"${name}"`, fd && `descriptor ${fd}`, address && formatAddress(address)].filter(Boolean).join(" "),
+    [`"${name}"`, fd !== undefined && `descriptor ${fd}`, address && formatAddress(address)].filter(Boolean).join(" "),
   );
   return texts.join(", ") || "none";
 }
+
+// --- internal ---
+
+function own(facts: Omit<OwnedSocket, "listenArguments" | "state" | "lent">): OwnedSocket {
+  // Not by spreading, which would ask the kernel at once.
+  return Object.defineProperties(
+    {
+      state: "free",
+      lent: false,
+      listenArguments(this: OwnedSocket) {
+        requireType(this, "stream");
+        this.lent = true;
+        return listenArguments(this);
+      },
+    },
+    Object.getOwnPropertyDescriptors(facts),
+  ) as OwnedSocket;
+}
+
+/** The kernel does not tell: what the unit was built with, else the default of systemd and of Linux. */
+function defaultBacklog(name: string): number {
+  return built?.sockets[name]?.backlog ?? 4096;
+}
+
+const PASS = "Pass TCP, UDP, a unix stream socket or a FIFO (ListenStream=, ListenDatagram= with a port, ListenFIFO=)";
+
+const LISTENING = "Pass one that listens (ListenStream= and Accept=no), or a connection (Accept=yes)";
+
+const SERVE = {
+  stream: "Serve it with a net, http, https or http2 server",
+  datagram: 'Serve it with dgram.createSocket("udp4" or "udp6")',
+  fifo: "Read it with activation.fifo(name)",
+} as const;

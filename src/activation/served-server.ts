@@ -2,22 +2,16 @@
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2Session } from "node:http2";
-import { Server, type Socket } from "node:net";
+import { Server, Socket } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { listenOn } from "./listen.ts";
-import type { OwnedSocket } from "./passed-socket.ts";
+import type { Served, Traffic } from "./served.ts";
 
-export interface ServedServer {
-  /** Listens on each: the first on the server itself, the others through listeners that forward their connections to it. */
-  listen(sockets: readonly OwnedSocket[]): Promise<void>;
-  /**
-   * Stops accepting, answers what was received, and resolves when every connection has ended; after `deadline`
-   * milliseconds it destroys what is left. Rejects never.
-   */
-  drain(deadline: number): Promise<void>;
-}
-
-export function serve(server: Server & { closeIdleConnections?(): void }): ServedServer {
+/**
+ * Of several sockets the first is the server's own, the others are listeners that forward their connections to it. A socket
+ * that is connected already (one process per connection) becomes the server's one connection.
+ */
+export function serve(server: Server & { closeIdleConnections?(): void }, { touch }: Traffic): Served {
   const listeners = new Set<Server>();
   const connections = new Set<Socket>();
   const sessions = new Set<Http2Session>();
@@ -27,17 +21,17 @@ export function serve(server: Server & { closeIdleConnections?(): void }): Serve
 
   server.prependListener("connection", (socket: Socket) => {
     accepted++;
-    hold(connections, socket);
+    hold(connections, socket, touch);
   });
   // Where the program closes its server by itself, as frameworks do, the other listeners must not go on.
   server.once("close", stopAccepting);
 
-  server.prependListener("session", (session: Http2Session) => hold(sessions, session));
+  server.prependListener("session", (session: Http2Session) => hold(sessions, session, touch));
   // To listen for "request" is what switches an HTTP/2 server to its compatibility layer: not ours to do.
   if (!("updateSettings" in server) || server.listenerCount("request") > 0) {
     server.prependListener("request", (request: IncomingMessage, response: ServerResponse) => {
       if (request.httpVersionMajor > 1) return;
-      hold(responses, response);
+      hold(responses, response, touch);
       if (draining) sayClose(response);
     });
   }
@@ -73,6 +67,7 @@ export function serve(server: Server & { closeIdleConnections?(): void }): Serve
     async listen(sockets) {
       const results = await Promise.allSettled(
         sockets.map((socket, index) => {
+          if (socket.role === "connection") return receive(server, socket.fd!);
           const listener = index === 0 && !server.listening ? server : forwarderTo(server);
           listeners.add(listener);
           return listenOn(listener, socket);
@@ -85,10 +80,13 @@ export function serve(server: Server & { closeIdleConnections?(): void }): Serve
       }
     },
 
+    stopAccepting,
+    isBusy: () => connections.size > 0,
+
     async drain(deadline) {
       draining = true;
       for (const response of responses) sayClose(response);
-      await acceptQueued();
+      if (listeners.size > 0) await acceptQueued();
       stopAccepting();
       const end = performance.now() + deadline;
       while (connections.size > 0 && performance.now() < end) {
@@ -110,9 +108,20 @@ function sayClose(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader("Connection", "close");
 }
 
-function hold<T extends EventEmitter>(set: Set<T>, item: T): void {
+function hold<T extends EventEmitter>(set: Set<T>, item: T, ended: () => void): void {
   set.add(item);
-  item.once("close", () => set.delete(item));
+  item.once("close", () => {
+    set.delete(item);
+    ended();
+  });
+}
+
+/** What net.Server does with a connection that it has accepted. */
+function receive(server: Server & { allowHalfOpen?: boolean; noDelay?: boolean }, fd: number): void {
+  const socket = new Socket({ fd, allowHalfOpen: server.allowHalfOpen ?? false });
+  Object.assign(socket, { server });
+  if (server.noDelay) socket.setNoDelay(true);
+  server.emit("connection", socket);
 }
 
 /** Accepts with the server's own options, which Node keeps as its properties, this one in seconds. */

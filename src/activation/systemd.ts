@@ -1,4 +1,4 @@
-/** The source "systemd": listening sockets by LISTEN_FDS, from systemd, systemd-socket-activate, systemfd and others that speak it. */
+/** The source "systemd": descriptors by LISTEN_FDS, from systemd, systemd-socket-activate, systemfd and others that speak it. */
 import {
   FIRST_DESCRIPTOR,
   type ListenFds,
@@ -6,58 +6,64 @@ import {
   takeListenVariables,
   UNNAMED,
 } from "../../systemd/listen-fds.ts";
-import { readListener, START_DIRECTLY } from "./descriptor.ts";
+import { descriptorKind, isNodesOwn, lostDescriptor, START_DIRECTLY } from "./descriptor.ts";
 import { ActivationError } from "./error.ts";
-import type { OwnedSocket } from "./passed-socket.ts";
-import { debug, print } from "./report.ts";
+import { type OwnedSocket, passedSocket } from "./passed-socket.ts";
+import { debug } from "./report.ts";
 
 /**
- * Gives the sockets that were passed to this process, or undefined where none were. The variables are consumed, and what
- * they said is kept: asking again about the same environment gives the same sockets, or the same error.
- * @param mayBind whether the program names a fallback: then another process's sockets are a warning, else an error
- * @throws {ActivationError} where the handing over is only half there
+ * Gives what was passed to this process, an error where the handing over is only half there or meant another process
+ * ("other-process"), or undefined where nothing was passed. The variables are consumed, and what they said is kept: asking
+ * again about the same environment gives the same sockets, or the same error.
  */
-export function socketsFromSystemd(env: NodeJS.ProcessEnv, mayBind: boolean): readonly OwnedSocket[] | undefined {
-  const known = outcomes.get(env);
-  const outcome = known ?? receive(takeListenVariables(env));
-  if (outcome) outcomes.set(env, outcome);
-  if (!(outcome instanceof ActivationError)) return outcome;
-  if (!mayBind || outcome.code !== "other-process") throw outcome;
-  if (!known) print(`warning: ${outcome.message} The fallback is bound instead.`);
-  return undefined;
+export function socketsFromSystemd(env: NodeJS.ProcessEnv): readonly OwnedSocket[] | ActivationError | undefined {
+  if (!outcomes.has(env)) outcomes.set(env, receive(takeListenVariables(env)));
+  return outcomes.get(env);
 }
 
 // --- internal ---
 
-type Outcome = readonly OwnedSocket[] | ActivationError;
+type Outcome = readonly OwnedSocket[] | ActivationError | undefined;
 
 const outcomes = new WeakMap<NodeJS.ProcessEnv, Outcome>();
 
-function receive(variables: NodeJS.ProcessEnv): Outcome | undefined {
+function receive(variables: NodeJS.ProcessEnv): Outcome {
   let parsed: ListenFds | undefined;
   try {
     parsed = parseListenFds(variables, process.pid);
+    debug(() => `systemd: ${parsed ? JSON.stringify(variables) : "no LISTEN_FDS"}`);
     if (!parsed) return undefined;
-    debug(() => JSON.stringify(variables));
-    return parsed.count === 0
-      ? otherProcess(
-          `LISTEN_PID=${parsed.pid} is ${parsed.pid === process.ppid ? "the parent of" : "not"} this process (${process.pid})`,
-        )
-      : readSockets(parsed);
+    return parsed.count === 0 ? otherProcess(whoseSockets(parsed.pid!)) : readSockets(parsed);
   } catch (error) {
     if (!(error instanceof ActivationError)) throw error;
     // Without LISTEN_PID the descriptors are the only witness, and they say no.
     return parsed && parsed.pid === undefined
-      ? otherProcess("there is no LISTEN_PID, and not every descriptor is a listening socket")
+      ? otherProcess("there is no LISTEN_PID, and not every descriptor is a socket")
       : error;
   }
 }
 
 /** Stops at the first descriptor that is not there: the count may be anything up to 2^31. */
-function readSockets({ count, names }: ListenFds): OwnedSocket[] {
+function readSockets({ pid, count, names }: ListenFds): OwnedSocket[] {
   const sockets: OwnedSocket[] = [];
-  for (let i = 0; i < count; i++) sockets.push(readListener(FIRST_DESCRIPTOR + i, names?.[i] ?? UNNAMED));
+  for (let i = 0; i < count; i++) {
+    const [fd, name] = [FIRST_DESCRIPTOR + i, names?.[i] ?? UNNAMED];
+    const kind = descriptorKind(fd);
+    if (!kind) throw lostDescriptor(fd, name, "not open, though LISTEN_FDS counts it");
+    if (kind !== "socket" && (pid === undefined || isNodesOwn(fd))) {
+      throw lostDescriptor(
+        fd,
+        name,
+        "no socket but Node's own: what was passed was lost before Node started (process.execve closes descriptors and keeps the pid)",
+      );
+    }
+    sockets.push(passedSocket(name, fd, kind));
+  }
   return sockets;
+}
+
+function whoseSockets(pid: number): string {
+  return `LISTEN_PID=${pid} ${pid === process.ppid ? "names the parent of" : "is not"} this process (${process.pid})`;
 }
 
 function otherProcess(why: string): ActivationError {

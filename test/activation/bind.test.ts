@@ -104,7 +104,7 @@ describe("a fallback that cannot be had", () => {
     ],
     ["an address of another machine", "192.0.2.1:0", () => /listen EADDRNOTAVAIL.* Give another address/],
     ["no address", "localhost:80", () => /fallback "http": "localhost" is no IP address: write PORT/],
-    ["a datagram address", "udp:80", () => /fallback "http": datagram sockets are not served yet/],
+    ["a datagram address", "udp:80", () => /"http" udp:80 is a udp socket, not a stream. Serve it with dgram/],
   ];
   for (const [title, address, message] of cases) {
     it(`says so: ${title}`, async () => {

@@ -192,7 +192,7 @@ describe("sockets that are passed", () => {
     });
     assert.match(
       stderr,
-      /^node: activation: \{"LISTEN_FDS":"1",.*\nnode: activation: source systemd: "http" descriptor 3 127/,
+      /^node: activation: systemd: \{"LISTEN_FDS":"1",.*\nnode: activation: source systemd: "http" descriptor 3 127/,
     );
   });
 });
@@ -222,7 +222,7 @@ describe("sockets of another process", () => {
     const env = { LISTEN_FDS: "1", LISTEN_PID: String(process.pid) };
     assertRefused(
       await runProgram("activate();", { env }),
-      /is the parent of this process .* npm run and node --watch/,
+      /names the parent of this process .* npm run, node --run and node --watch/,
     );
   });
 
@@ -246,6 +246,7 @@ describe("sockets of another process", () => {
 
 describe("an activation that is half there", () => {
   const FALLBACK = "activate({ fallback: { http: 0 } });";
+  const LISTEN = 'await activate({ fallback: { http: 0 } }).listen(http.createServer(), "http");';
   const file = { fd: openSync(new URL(import.meta.url).pathname, "r") };
 
   it("refuses LISTEN_FDS=abc", async () =>
@@ -256,35 +257,41 @@ describe("an activation that is half there", () => {
       sockets: { http: hold() },
       env: { LISTEN_FDS: "2", LISTEN_FDNAMES: "http:https" },
     });
-    assertRefused(result, /descriptor 4 \("https"\) is no open socket\. .*start node itself/);
+    assertRefused(result, /descriptor 4 \("https"\) is no socket but Node's own.*start node itself/);
   });
 
   it("refuses a descriptor that is closed", async () => {
-    const { readListener } = await import("../../src/activation/descriptor.ts");
-    assert.throws(() => readListener(100_000, "http"), { code: "lost-descriptor" });
+    const result = await runProgram(FALLBACK, {
+      sockets: { http: hold() },
+      env: { LISTEN_FDS: "90", LISTEN_FDNAMES: undefined },
+    });
+    assertRefused(
+      result,
+      /descriptor \d+ \("unknown"\) is (not open, though LISTEN_FDS counts it|no socket but Node's own)/,
+    );
   });
 
   it("refuses a descriptor that is a file", async () => {
     const socket = { ...file, port: 0, close() {} };
     assertRefused(
-      await runProgram(FALLBACK, { sockets: { http: socket } }),
-      /descriptor 3 \("http"\) is no open socket/,
+      await runProgram(LISTEN, { sockets: { http: socket } }),
+      /"http" descriptor 3 is no socket, which Node cannot serve.*ListenStream=/,
     );
   });
 
-  it("refuses a datagram socket", async () => {
-    const sockets = { stats: hold({ type: "datagram" }) };
+  it("refuses a datagram socket for a stream server", async () => {
+    const sockets = { http: hold({ type: "datagram" }) };
     assertRefused(
-      await runProgram(FALLBACK, { sockets }),
-      /descriptor 3 \("stats"\) is no listening stream socket.* not served yet/,
+      await runProgram(LISTEN, { sockets }),
+      /"http" descriptor 3 udp:127.0.0.1:\d+ is an ipv4 datagram socket, not a stream. Serve it with dgram/,
     );
   });
 
   it("refuses a socket that does not listen", async () => {
     const sockets = { http: hold({ backlog: 0 }) };
     assertRefused(
-      await runProgram(FALLBACK, { sockets }),
-      /descriptor 3 \("http"\) is no listening stream socket.*Accept=no/,
+      await runProgram(LISTEN, { sockets }),
+      /"http" descriptor 3 127.0.0.1:\d+ is neither listening nor connected.*Accept=no/,
     );
   });
 

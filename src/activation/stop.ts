@@ -1,4 +1,4 @@
-/** SIGTERM and SIGINT: drain, then exit 0. A program that handles a signal itself keeps it. */
+/** The end of the process: drain, then exit 0. By SIGTERM and SIGINT, or by itself where it has nothing more to do. */
 
 /** Calls `stop` when one of the signals comes, and ends the process after it. Gives the function that takes this back. */
 export function stopOn(signals: readonly NodeJS.Signals[], stop: () => Promise<void>): () => void {
@@ -10,6 +10,12 @@ export function stopOn(signals: readonly NodeJS.Signals[], stop: () => Promise<v
   };
 }
 
+/** As if SIGTERM had come: a program that cleans up at that signal does so here too. */
+export function leave(): void {
+  if (isProgramsOwn("SIGTERM")) process.emit("SIGTERM", "SIGTERM");
+  else void stopAll([...stops.keys()]);
+}
+
 // --- internal ---
 
 const stops = new Map<() => Promise<void>, readonly NodeJS.Signals[]>();
@@ -19,14 +25,22 @@ function isHeard(signal: NodeJS.Signals): boolean {
   return [...stops.values()].flat().includes(signal);
 }
 
+/** Asked at the time of the signal: the program may have added its own listener after us. */
+function isProgramsOwn(signal: NodeJS.Signals): boolean {
+  return process.listeners(signal).some((listener) => listener !== onSignal);
+}
+
 async function onSignal(signal: NodeJS.Signals): Promise<void> {
-  // Asked at the time of the signal: the program may have added its own listener after us.
-  if (process.listenerCount(signal) > 1) return;
+  if (isProgramsOwn(signal)) return;
   const now = performance.now();
   // A second Ctrl-C means now. Within a second it is the same one again: npm passes on what the terminal sent to all.
   if (since > 0 && now - since > 1000) process.exit();
   if (since > 0) return;
   since = now;
-  await Promise.all([...stops].map(([stop, signals]) => signals.includes(signal) && stop()));
+  await stopAll([...stops].filter(([, signals]) => signals.includes(signal)).map(([stop]) => stop));
+}
+
+async function stopAll(these: readonly (() => Promise<void>)[]): Promise<void> {
+  await Promise.all(these.map((stop) => stop()));
   process.exit();
 }

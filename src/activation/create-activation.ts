@@ -1,0 +1,219 @@
+import type { Socket as DatagramSocket } from "node:dgram";
+import { Server, Socket } from "node:net";
+import { systemdManager } from "../../systemd/notify.ts";
+import type { Activation, Peer } from "./activation.ts";
+import { built } from "./built.ts";
+import type { Chosen } from "./choose.ts";
+import { ActivationError } from "./error.ts";
+import { type Idle, leaveWhenIdle, readDuration } from "./idle-exit.ts";
+import { socketsByName } from "./names.ts";
+import { describe, type OwnedSocket, requireType } from "./passed-socket.ts";
+import { createReadiness } from "./readiness.ts";
+import { reloadOnHangup } from "./reload.ts";
+import { secure } from "./secure.ts";
+import type { Served } from "./served.ts";
+import { serveDatagrams } from "./served-datagrams.ts";
+import { serve } from "./served-server.ts";
+import { leave, stopOn } from "./stop.ts";
+import { keepWatchdog } from "./watchdog.ts";
+
+export interface ActivationFacts extends Chosen {
+  /** The names of the fallback. */
+  readonly asked: readonly string[];
+  readonly idleExit: number | string | undefined;
+  readonly env: NodeJS.ProcessEnv;
+  readonly signals: readonly NodeJS.Signals[];
+}
+
+export function createActivation({ source, sockets: all, asked, idleExit, env, signals }: ActivationFacts): Activation {
+  // OpenFile=/run/systemd/notify:notify, which is no socket of the program's.
+  const openFile = env.NOTIFY_SOCKET !== undefined && !asked.includes("notify") ? all.find(isNotify) : undefined;
+  const sockets = openFile ? all.filter((socket) => socket !== openFile) : all;
+  const names = socketsByName(source, sockets, asked);
+  const manager = systemdManager(env, openFile?.fd);
+  const readiness = createReadiness(source, sockets, manager);
+  const reloader = reloadOnHangup(manager, () => readiness.said, env.NOTIFY_SOCKET !== undefined);
+  const served = new Map<unknown, Served>();
+  const fifos = new Set<Socket>();
+  let abort: AbortController | undefined;
+  let drained: Promise<void> | undefined;
+  let connection: Socket | undefined;
+  let idle: Idle | undefined;
+  keepWatchdog(manager);
+
+  const forgetSignals = stopOn(signals, async () => {
+    // What the program may serve without us has as long; it ends the process earlier where nothing else is left.
+    const grace = sockets.some((socket) => socket.lent) ? DEFAULT_DEADLINE : 0;
+    await Promise.all([activation.drain(), new Promise((resolve) => setTimeout(resolve, grace).unref())]);
+  });
+
+  const traffic = {
+    touch() {
+      idle?.touch();
+      if (isConnected && !isBusy() && !drained) leave();
+    },
+  };
+  /** One connection is all that this process is there for. */
+  let isConnected = false;
+
+  const activation: Activation = {
+    source,
+    // Made when first asked for: it would be the half of what activate costs.
+    get signal() {
+      abort ??= new AbortController();
+      if (drained) abort.abort();
+      return abort.signal;
+    },
+
+    get connection() {
+      const socket = sockets.find(({ role }) => role === "connection");
+      if (!socket || (socket.state !== "free" && !connection)) return undefined;
+      connection ??= new Socket({ fd: socket.fd! });
+      socket.state = "listening";
+      return connection;
+    },
+
+    get peer() {
+      const socket = sockets.find(({ role }) => role === "connection");
+      return socket && peerOf(env, socket);
+    },
+
+    socket: (name) => names.needOne(name),
+    sockets: (name) => (name === undefined ? sockets : names.find(name)),
+    [Symbol.iterator]: () => sockets.values(),
+
+    async listen(server, wanted) {
+      if (typeof wanted === "string" && built?.sockets[wanted]?.optional && names.find(wanted).length === 0) return;
+      const found = typeof wanted === "string" ? names.need(wanted) : [wanted as OwnedSocket];
+      const isDatagram = isDatagramSocket(server);
+      if (isDatagram && found.length > 1) names.needOne(wanted as string);
+      for (const socket of found) requireType(socket, isDatagram ? "datagram" : "stream");
+      requireFree(found);
+      const one = served.get(server) ?? (isDatagram ? serveDatagrams(server, traffic) : serve(server, traffic));
+      served.set(server, one);
+      const mark = (state: OwnedSocket["state"]) => {
+        for (const socket of found) socket.state = state;
+      };
+      // A failed listen closes a descriptor that was passed; an address of our own may be tried again.
+      if (source !== "bind") mark("taken");
+      isConnected ||= found[0]!.role === "connection";
+      await one.listen(found);
+      mark("listening");
+      idle ??= startIdle();
+      readiness.consider();
+    },
+
+    fifo(name) {
+      const socket = names.needOne(name);
+      requireType(socket as OwnedSocket, "fifo");
+      requireFree([socket as OwnedSocket]);
+      const stream = new Socket({ fd: socket.fd!, readable: true, writable: false });
+      stream.prependListener("data", () => idle?.touch());
+      fifos.add(stream);
+      (socket as OwnedSocket).state = "listening";
+      idle ??= startIdle();
+      readiness.consider();
+      return stream;
+    },
+
+    secure(server, files) {
+      activation.onReload(secure(server, files, env));
+    },
+
+    async ready(status) {
+      readiness.say(status);
+    },
+
+    status: (text) => manager.tell(`STATUS=${text}`),
+    extendTimeout: (milliseconds) => manager.tell(`EXTEND_TIMEOUT_USEC=${Math.round(milliseconds * 1000)}`),
+    onReload: (work) => reloader.add(work),
+
+    async store(name, fd) {
+      // sd_notify(3): printable ASCII without ":".
+      if (!/^[ -9;-~]{1,255}$/.test(name))
+        throw new TypeError(`a descriptor cannot be stored under the name "${name}"`);
+      if (!manager.store(name, fd)) return false;
+      await manager.barrier(BARRIER_TIMEOUT);
+      return true;
+    },
+    unstore: (name) => manager.unstore(name),
+    barrier: () => manager.barrier(BARRIER_TIMEOUT),
+
+    drain({ deadline = DEFAULT_DEADLINE } = {}) {
+      // A step later, so that what hears the abort may itself call drain.
+      drained ??= Promise.resolve().then(async () => {
+        manager.tell("STOPPING=1");
+        readiness.end();
+        idle?.stop();
+        abort?.abort();
+        await Promise.all([...[...served.values()].map((one) => one.drain(deadline)), ...[...fifos].map(endFifo)]);
+        forgetSignals();
+        reloader.forget();
+      });
+      return drained;
+    },
+
+    [Symbol.asyncDispose]: () => activation.drain(),
+  };
+  return activation;
+
+  function isBusy(): boolean {
+    return [...served.values()].some((one) => one.isBusy());
+  }
+
+  /** Never where leaving would close the port, nor where the program may be serving what we do not see. */
+  function startIdle(): Idle | undefined {
+    const wanted = idleExit ?? built?.idleExit;
+    if (wanted === undefined || source === "bind" || isConnected) return undefined;
+    const least = source === "launchd" ? 10_000 : 1_000;
+    const isHidden = () => isBusy() || sockets.some((socket) => socket.lent);
+    return leaveWhenIdle(Math.max(least, readDuration(wanted)), isHidden, () => {
+      for (const one of served.values()) one.stopAccepting();
+      leave();
+    });
+  }
+}
+
+// --- internal ---
+
+/** Milliseconds. Below the time after which the manager kills (TimeoutStopSec= is 20 s unless the definition says another). */
+const DEFAULT_DEADLINE = (built?.stopTimeout ?? 20_000) * 0.75;
+
+/** Milliseconds. */
+const BARRIER_TIMEOUT = 5_000;
+
+/**
+ * Not by instanceof for dgram.Socket: to load node:dgram for every server would cost.
+ * @throws {ActivationError} bad-option for what is neither
+ */
+function isDatagramSocket(server: Server | DatagramSocket): server is DatagramSocket {
+  if (server instanceof Server) return false;
+  if (typeof (server as DatagramSocket | null)?.addMembership === "function") return true;
+  throw new ActivationError(
+    "bad-option",
+    "listen takes a net, http, https or http2 server, or a dgram socket",
+    "Give createServer(app) for an Express or Koa application, app.server after ready() for Fastify, createAdaptorServer(app) for Hono",
+  );
+}
+
+const isNotify = ({ name }: OwnedSocket): boolean => name === "notify";
+
+function requireFree(sockets: readonly OwnedSocket[]): void {
+  if (sockets.every(({ state }) => state === "free")) return;
+  throw new ActivationError(
+    "socket-taken",
+    `${describe(...sockets)} has or had a server`,
+    "Call listen once for each name",
+  );
+}
+
+function peerOf({ REMOTE_ADDR, REMOTE_PORT }: NodeJS.ProcessEnv, { peer }: OwnedSocket): Peer {
+  if (REMOTE_ADDR !== undefined) return { address: REMOTE_ADDR, port: REMOTE_PORT ? Number(REMOTE_PORT) : undefined };
+  return peer?.type === "unix" ? { address: peer.path, port: undefined } : { address: peer?.host, port: peer?.port };
+}
+
+/** The manager keeps the FIFO: what is not read yet is the next process's. */
+async function endFifo(stream: Socket): Promise<void> {
+  stream.pause();
+  stream.destroy();
+}

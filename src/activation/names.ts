@@ -1,0 +1,55 @@
+/** Sockets by name, never by position. */
+import { UNNAMED } from "../../systemd/listen-fds.ts";
+import { built } from "./built.ts";
+import type { Source } from "./choose.ts";
+import { ActivationError } from "./error.ts";
+import { CONNECTION, describe, type OwnedSocket } from "./passed-socket.ts";
+
+export interface Names {
+  /** Those of that name; none is an empty list. */
+  find(name: string): readonly OwnedSocket[];
+  /** @throws {ActivationError} missing-socket */
+  need(name: string): readonly OwnedSocket[];
+  /** @throws {ActivationError} missing-socket, several-sockets */
+  needOne(name: string): OwnedSocket;
+}
+
+/** @param asked the names that the program knows: those of its fallback */
+export function socketsByName(source: Source, sockets: readonly OwnedSocket[], asked: readonly string[]): Names {
+  // Where nobody gave names (systemfd, systemd-socket-activate without --fdname, Accept=yes) and the program knows at most
+  // one, all sockets are what it asks for.
+  const unnamed = asked.length < 2 && sockets.every(({ name }) => name === UNNAMED || name === CONNECTION);
+
+  const names: Names = {
+    find: (name) => (unnamed ? sockets : sockets.filter((socket) => socket.name === name)),
+
+    need(name) {
+      const found = names.find(name);
+      if (found.length > 0) return found;
+      const bound = source === "bind";
+      const known = built ? Object.keys(built.sockets) : asked;
+      const there = `${bound ? "to bind" : "passed"}: ${describe(...sockets)}; asked for: ${known.join(", ") || name}`;
+      throw new ActivationError("missing-socket", `no socket is named "${name}"; ${there}`, mend(source, name));
+    },
+
+    needOne(name) {
+      const found = names.need(name);
+      if (found.length === 1) return found[0]!;
+      const what = `several sockets have that name: ${describe(...found)}`;
+      throw new ActivationError("several-sockets", what, `Use sockets("${name}")`);
+    },
+  };
+  return names;
+}
+
+// --- internal ---
+
+function mend(source: Source, name: string): string {
+  if (source === "bind") return "Add it to the fallback";
+  if (built && !(name in built.sockets)) return `Add it to "sockets" in the definition and build again`;
+  if (source === "launchd") return `Add "${name}" to Sockets in the job's plist, and load it again`;
+  if (source === "systemd") {
+    return `Set FileDescriptorName=${name} in its .socket unit, and see that this unit is started (systemctl list-sockets)`;
+  }
+  return "This source passes one socket only";
+}
