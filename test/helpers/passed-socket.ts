@@ -16,6 +16,8 @@ export interface HeldSocketOptions {
   readonly host?: "127.0.0.1" | "::1";
   /** A unix socket instead. */
   readonly path?: string;
+  /** A unix socket without a path of its own, connected to this one. */
+  readonly to?: string;
   readonly type?: "stream" | "datagram";
   /** 0: does not listen. */
   readonly backlog?: number;
@@ -23,7 +25,8 @@ export interface HeldSocketOptions {
 
 /** Opens a listening socket. */
 export function holdSocket(options: HeldSocketOptions = {}): HeldSocket {
-  const { host = "127.0.0.1", path, type = "stream", backlog = 128 } = options;
+  const { host = "127.0.0.1", path, to, type = "stream", backlog = 128 } = options;
+  if (to !== undefined) return holdConnected(unixAddress(to), type);
   const address = path === undefined ? inetAddress(host) : unixAddress(path);
   const fd = c.socket(address[0]!, (type === "stream" ? 1 : 2) | SOCK_CLOEXEC, 0);
   if (fd < 0) throw new Error("socket(2) failed");
@@ -78,10 +81,17 @@ const MSG_DONTWAIT = 0x40;
 const { functions: c } = dlopen(null, {
   socket: { arguments: ["i32", "i32", "i32"], return: "i32" },
   bind: { arguments: ["i32", "pointer", "u32"], return: "i32" },
+  connect: { arguments: ["i32", "pointer", "u32"], return: "i32" },
   listen: { arguments: ["i32", "i32"], return: "i32" },
   getsockname: { arguments: ["i32", "pointer", "pointer"], return: "i32" },
   recv: { arguments: ["i32", "pointer", "u64", "i32"], return: "i64" },
 });
+
+function holdConnected(address: Uint8Array, type: "stream" | "datagram"): HeldSocket {
+  const fd = c.socket(AF_UNIX, (type === "stream" ? 1 : 2) | SOCK_CLOEXEC, 0);
+  if (c.connect(fd, address, address.length) !== 0) throw new Error("connect(2) failed");
+  return { fd, port: 0, close: () => closeSync(fd) };
+}
 
 function inetAddress(host: "127.0.0.1" | "::1"): Uint8Array {
   const bytes = new Uint8Array(host === "::1" ? 28 : 16);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { type Elsewhere, installElsewhere } from "../helpers/elsewhere.ts";
 import { firstAnswer } from "../helpers/first-answer.ts";
+import { node20 } from "../helpers/old-node.ts";
 import { root } from "../helpers/rouse.ts";
 
 let elsewhere: Elsewhere;
@@ -80,6 +81,16 @@ test("the runtime is importable by the user's own Node", () => {
     const files = typeof target === "string" ? [target] : Object.values(target);
     for (const file of files) assert.ok(existsSync(join(folder, "node_modules/rouse", file)), file);
   }
+});
+
+test("a program in CommonJS requires it, on the oldest Node whose require takes ES modules", async (t) => {
+  const node = await node20(t);
+  if (node === undefined) return;
+  const program = `const { activate, ActivationError } = require("rouse");
+    import("rouse").then((imported) => console.log(typeof activate, imported.ActivationError === ActivationError));`;
+  elsewhere.write("use.cjs", program);
+  const { stdout, stderr } = spawnSync(node, ["use.cjs"], { cwd: folder, encoding: "utf8" });
+  assert.deepEqual([stdout, stderr], ["function true\n", ""]);
 });
 
 test("the project keeps its own node, and no dependency brings one", () => {

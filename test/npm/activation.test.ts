@@ -1,0 +1,243 @@
+/** The package rouse-activation, as somebody gets it who does not build with Rouse: packed, installed elsewhere, served with. */
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, type TestContext, test } from "node:test";
+import { node20 } from "../helpers/old-node.ts";
+import { serveOnDemand, startProgram } from "../helpers/on-demand.ts";
+import { type HeldSocket, holdSocket, receiveDatagram } from "../helpers/passed-socket.ts";
+import { root } from "../helpers/rouse.ts";
+import { has } from "../helpers/tools.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rouse-activation-"));
+const installed = join(folder, "node_modules/rouse-activation");
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+function write(name: string, text: string): string {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+/** A npm that knows of no settings of this machine, whose mistakes it would warn of. */
+function npm(...args: readonly string[]): { stdout: string; stderr: string } {
+  const env = { ...process.env, npm_config_userconfig: "/dev/null", npm_config_cache: join(folder, "npm-cache") };
+  const { status, stdout, stderr } = spawnSync("npm", args, { cwd: folder, env, encoding: "utf8" });
+  assert.equal(status, 0, stderr);
+  return { stdout, stderr };
+}
+
+/** The folder that would be published, and its archive. */
+function pack(name: string): { folder: string; archive: string } {
+  const packed = join(folder, name);
+  const script = join(root, "scripts/pack-activation.ts");
+  execFileSync(process.execPath, [script, join(packed, "package")], { stdio: ["ignore", "pipe", "inherit"] });
+  npm("pack", join(packed, "package"), "--pack-destination", packed, "--silent");
+  const archive = readdirSync(packed).find((file) => file.endsWith(".tgz"))!;
+  return { folder: join(packed, "package"), archive: join(packed, archive) };
+}
+
+const SERVER = `
+  const server = createServer((request, response) => {
+    if (request.url !== "/slow") return response.end("served by " + process.version);
+    process.kill(process.pid, "SIGTERM"); // What is being answered now must be answered whole.
+    setTimeout(() => response.end("slow but whole"), 300);
+  });
+  activate({ fallback: { http: 0 } }).listen(server, "http");`;
+
+const programs = {
+  import: [
+    "server.mjs",
+    `import { createServer } from "node:http"; import { activate } from "rouse-activation"; ${SERVER}`,
+  ],
+  require: [
+    "server.cjs",
+    `const { createServer } = require("node:http"); const { activate } = require("rouse-activation"); ${SERVER}`,
+  ],
+} as const;
+
+/** Ready, and gone. */
+const READY = `import { createServer } from "node:http"; import { activate } from "rouse-activation";
+  const activation = activate(); await activation.listen(createServer(), "http"); await activation.ready(); process.exit();`;
+
+const nodes: Readonly<Record<string, (t: TestContext) => Promise<string | undefined>>> = {
+  "Node 20": node20,
+  "the pinned Node": async () => process.execPath,
+};
+
+/** What listens where NOTIFY_SOCKET says. */
+function listenForState(): Disposable & { path: string; received(): string[]; connect(): HeldSocket } {
+  const path = join(folder, "notify.sock");
+  const manager = holdSocket({ path, type: "datagram" });
+  return {
+    path,
+    connect: () => holdSocket({ to: path, type: "datagram" }),
+    received() {
+      const messages: string[] = [];
+      for (let one = receiveDatagram(manager); one !== undefined; one = receiveDatagram(manager)) messages.push(one);
+      return messages;
+    },
+    [Symbol.dispose]() {
+      manager.close();
+      rmSync(path);
+    },
+  };
+}
+
+let first: ReturnType<typeof pack>;
+
+before(() => {
+  first = pack("first");
+  write("package.json", "{}");
+  // Offline, with an empty cache: it has no dependency.
+  npm("install", "--offline", "--no-audit", "--no-fund", first.archive);
+  for (const [name, text] of Object.values(programs)) write(name, text);
+});
+
+describe("what is packed", () => {
+  test("has no dependency and no script, and less than 40 KB of code in less than 25 KB to download", (t) => {
+    const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+    for (const key of ["dependencies", "peerDependencies", "optionalDependencies", "scripts", "bin"]) {
+      assert.equal(manifest[key], undefined, key);
+    }
+    assert.equal(manifest.version, JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version);
+    const files = readdirSync(installed).map((name) => ({ name, bytes: statSync(join(installed, name)).size }));
+    const sum = (some: typeof files): number => some.reduce((bytes, file) => bytes + file.bytes, 0);
+    const [code, all] = [sum(files.filter(({ name }) => /\.[cm]js$/.test(name))), sum(files)];
+    const archive = statSync(first.archive).size;
+    t.diagnostic(`bytes: ${code} of code, ${all} unpacked with types and README, ${archive} packed`);
+    assert.ok(code < 40_000 && archive < 25_000);
+    assert.ok(files.some(({ name }) => name === "LICENSE"));
+  });
+
+  test("reaches nothing but node:", () => {
+    const text = readFileSync(join(installed, "runtime.cjs"), "utf8");
+    const reached = [...text.matchAll(/(?:require|getBuiltinModule)\("([^"]+)"\)/g)].map(([, name]) => name!);
+    assert.ok(reached.includes("node:net"));
+    for (const name of reached) assert.match(name, /^node:/);
+  });
+
+  test("is the same, byte for byte, when packed again", () => {
+    const digest = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");
+    assert.equal(digest(pack("second").archive), digest(first.archive));
+  });
+
+  test("can be published: npm has nothing to warn of and nothing to mend", () => {
+    const { stderr } = npm("pack", first.folder, "--dry-run");
+    assert.doesNotMatch(stderr, /warn|error/i);
+    const before = readFileSync(join(first.folder, "package.json"), "utf8");
+    npm("pkg", "fix", "--prefix", first.folder);
+    assert.equal(readFileSync(join(first.folder, "package.json"), "utf8"), before);
+  });
+
+  test("offers only files that are there", () => {
+    const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+    const targets = (value: unknown): string[] =>
+      typeof value === "string" ? [value] : Object.values(value as object).flatMap(targets);
+    for (const target of targets(exports)) assert.ok(statSync(join(installed, target)).isFile());
+  });
+});
+
+for (const [title, find] of Object.entries(nodes)) {
+  describe(title, () => {
+    for (const [how, [file]] of Object.entries(programs)) {
+      test(`serves by ${how} under systemd-socket-activate, and SIGTERM drains it`, async (t) => {
+        const node = await find(t);
+        if (node === undefined || !has(t, "systemd-socket-activate", "systemd")) return;
+        await using service = await serveOnDemand(node, [join(folder, file)]);
+        assert.match(await service.get("/"), /^served by v2\d/);
+        assert.equal(await service.get("/slow"), "slow but whole");
+        const { code, stderr } = await service.ended;
+        assert.equal(code, 0, stderr);
+        assert.doesNotMatch(stderr, /warning/i);
+      });
+    }
+
+    test("has one state for import and require", async (t) => {
+      const node = await find(t);
+      if (node === undefined) return;
+      const both = write(
+        "both.mjs",
+        `import { createRequire } from "node:module";
+         import * as imported from "rouse-activation";
+         const required = createRequire(import.meta.url)("rouse-activation");
+         const socket = imported.activate().socket("http");
+         console.log(socket === required.activate().socket("http"), socket.fd);
+         console.log(imported.ActivationError === required.ActivationError);
+         console.log(String(Object.keys(imported).filter((name) => !/default|module/.test(name)).sort()) === String(Object.keys(required).sort()));
+         process.exit();`,
+      );
+      const http = holdSocket();
+      const { stdout, stderr } = await startProgram(node, [both], { sockets: { http } }).ended;
+      http.close();
+      assert.deepEqual([stdout, stderr], ["true 3\ntrue\ntrue\n", ""]);
+    });
+
+    test("says READY=1 by node:ffi, and prints nothing that nobody asked for", async (t) => {
+      const node = await find(t);
+      if (node === undefined) return;
+      using manager = listenForState();
+      const [http, program] = [holdSocket(), write("ready.mjs", READY)];
+      const options = { sockets: { http }, env: { NOTIFY_SOCKET: manager.path } };
+      assert.deepEqual(await startProgram(node, [program], options).ended, { code: 0, stdout: "", stderr: "" });
+      const debug = { ...options.env, ROUSE_DEBUG: "activation" };
+      const { stderr } = await startProgram(node, [program], { ...options, env: debug }).ended;
+      http.close();
+      const mute = stderr
+        .split("\n")
+        .filter((line) => /cannot be used: this Node \(v20\S+\) has no node:ffi/.test(line));
+      const hasFfi = node === process.execPath;
+      assert.equal(mute.length, hasFfi ? 0 : 1, stderr);
+      assert.deepEqual(manager.received(), hasFfi ? ["READY=1", "READY=1"] : []);
+    });
+
+    test("says READY=1 by the descriptor of OpenFile=", async (t) => {
+      const node = await find(t);
+      if (node === undefined) return;
+      using manager = listenForState();
+      const [http, program] = [holdSocket(), write("ready.mjs", READY)];
+      const notify = manager.connect();
+      const options = { sockets: { http, notify }, env: { NOTIFY_SOCKET: manager.path } };
+      assert.deepEqual(await startProgram(node, [program], options).ended, { code: 0, stdout: "", stderr: "" });
+      for (const socket of [http, notify]) socket.close();
+      assert.deepEqual(manager.received(), ["READY=1"]);
+    });
+  });
+}
+
+describe("types", () => {
+  const right = `import { activate, ActivationError, type Activation } from "rouse-activation";
+    import { createServer } from "node:http";
+    const activation: Activation<"http"> = activate({ fallback: { http: 8080 } });
+    export const done: Promise<void> = activation.listen(createServer(), "http");
+    export const code = (error: unknown): string => (error instanceof ActivationError ? error.code : "none");`;
+  const wrong = `import { activate } from "rouse-activation"; activate({ fallback: { http: 1 } }).socket("htpp");`;
+  const projects: Readonly<Record<string, readonly [manifest: object, options: object]>> = {
+    "a nodenext project of ES modules": [{ type: "module" }, { module: "nodenext" }],
+    "a nodenext project of CommonJS": [{ type: "commonjs" }, { module: "nodenext" }],
+    "a node16 project of CommonJS": [{ type: "commonjs" }, { module: "node16" }],
+    "a project for a bundler": [{}, { module: "esnext", moduleResolution: "bundler" }],
+  };
+  for (const [title, [manifest, options]] of Object.entries(projects)) {
+    test(`fit ${title}, and catch a wrong name`, () => {
+      const project = join(folder, title.replaceAll(" ", "-"));
+      mkdirSync(project);
+      // No types are named: the package itself asks for those of Node. Its own are checked, too.
+      const compilerOptions = {
+        strict: true,
+        noEmit: true,
+        target: "es2022",
+        typeRoots: [join(root, "node_modules/@types")],
+        ...options,
+      };
+      writeFileSync(join(project, "package.json"), JSON.stringify(manifest));
+      writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions }));
+      writeFileSync(join(project, "right.ts"), right);
+      writeFileSync(join(project, "wrong.ts"), wrong);
+      const { stdout } = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", project], { encoding: "utf8" });
+      assert.match(stdout, /^\S*wrong\.ts\(1,[^\n]*"htpp"[^\n]*\n$/);
+    });
+  }
+});
