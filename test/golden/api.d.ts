@@ -203,9 +203,6 @@ interface JournalConsole {
     error(...values: unknown[]): void;
 }
 
-/** What to call listen of a stream server with. */
-declare function listenArguments({ fd, address, backlog }: PassedSocket): [options: ListenOptions, backlog: number];
-
 export {};
 
 // ---- "rouse/config" ----
