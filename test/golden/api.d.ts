@@ -187,11 +187,18 @@ export interface PassedSocket {
 /** What to do at a reload. It may be asynchronous. */
 export type ReloadWork = () => unknown;
 
-/** Each the name of a credential in $CREDENTIALS_DIRECTORY, or a path. */
+/**
+ * Each is the name of a credential, which is a file in `$CREDENTIALS_DIRECTORY` (systemd.exec(5)), or the path of a file. A
+ * name for which there is no credential is a path relative to the working directory. Several: one certificate for each type
+ * of key, such as RSA and ECDSA.
+ */
 export interface SecureFiles {
-    readonly key: string;
-    readonly cert: string;
-    readonly ca?: string;
+    /** The private key, PEM. An encrypted one is opened with the server's own `passphrase`. */
+    readonly key: string | readonly string[];
+    /** The certificate and then those between it and the root, PEM. May be the same file as the key. */
+    readonly cert: string | readonly string[];
+    /** Who may have signed the clients' certificates, where the server asks for them (`requestCert`), PEM. */
+    readonly ca?: string | readonly string[];
 }
 
 /** As the global console's methods of these names: a format and values. */
