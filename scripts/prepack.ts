@@ -3,12 +3,15 @@ import { execFileSync } from "node:child_process";
 import { cpSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { definitionJsonSchema } from "../src/definition.ts";
+import { writeEntries } from "./entries.ts";
 
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
 
 rmSync(dist, { recursive: true, force: true });
 execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
+// What users import; dist/src/index.js is what a build puts into their programs.
+await writeEntries(join(dist, "entries"), { index: "src/index.ts", config: "src/config.ts" });
 // Read beside the module that expands them.
 cpSync(join(root, "packaging/deb/scripts"), join(dist, "packaging/deb/scripts"), {
   recursive: true,

@@ -3,14 +3,14 @@ import { build, type Metafile, type Plugin } from "esbuild";
 import type { Built } from "../activation/built.ts";
 
 /**
- * Gives the program our runtime where it imports `rouse`: the one of the Rouse that builds, because units and program are
- * two halves of one contract. It goes in minified: every byte of it is in every service, and nobody debugs it there.
+ * Gives the program our runtime where it imports `rouse`, or a package that it uses `rouse-activation`: the one of the Rouse
+ * that builds, because units and program are two halves of one contract. It goes in minified: every byte of it is in every service, and nobody debugs it there.
  */
 export function ownRuntime(built: Built): Plugin {
   return {
     name: "own-runtime",
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^rouse$/ }, ({ path }) => ({ path, namespace, sideEffects: false }));
+      onResolve({ filter: /^rouse(-activation)?$/ }, () => ({ path: "rouse", namespace, sideEffects: false }));
       onLoad({ filter: /.*/, namespace }, async () => ({
         contents: await bundleRuntime(built),
         resolveDir: fileURLToPath(new URL(".", import.meta.url)),

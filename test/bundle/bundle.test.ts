@@ -52,6 +52,21 @@ for (const [kind, tail] of [
   });
 }
 
+test("a package that uses rouse-activation gets the runtime of the build, the same as the program", async (t) => {
+  const made = await bundle(
+    t,
+    `import { activate } from "rouse"; import { activate as theirs } from "framework";
+     console.log(activate === theirs, typeof theirs);`,
+    {
+      "node_modules/framework/package.json": { name: "framework", version: "1.0.0" },
+      "node_modules/framework/index.js": `exports.activate = require("rouse-activation").activate;`,
+      "node_modules/rouse-activation/index.js": `throw new Error("not this one");`,
+    },
+  );
+  assert.equal(made.bundle.usesRuntime, true);
+  assert.equal(run(made), "true function\n");
+});
+
 test("a CommonJS program with `require.main === module` starts", async (t) => {
   const made = await bundle(
     t,

@@ -113,7 +113,7 @@ describe("what is packed", () => {
   });
 
   test("reaches nothing but node:", () => {
-    const text = readFileSync(join(installed, "runtime.cjs"), "utf8");
+    const text = readFileSync(join(installed, "index.cjs"), "utf8");
     const reached = [...text.matchAll(/(?:require|getBuiltinModule)\("([^"]+)"\)/g)].map(([, name]) => name!);
     assert.ok(reached.includes("node:net"));
     for (const name of reached) assert.match(name, /^node:/);

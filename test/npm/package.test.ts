@@ -43,14 +43,18 @@ test("npx rouse build works there, and what it makes answers", async () => {
 test("a user's TypeScript is checked against the runtime and the definition", () => {
   const config = {
     compilerOptions: {
-      module: "nodenext",
+      module: "node16", // Which lets no CommonJS import what is for ES modules only.
       strict: true,
       noEmit: true,
       types: ["node"],
       typeRoots: [join(root, "node_modules/@types")],
     },
   };
-  elsewhere.write("tsconfig.json", JSON.stringify({ ...config, files: ["server.ts", "rouse.config.ts"] }));
+  elsewhere.write("tsconfig.json", JSON.stringify({ ...config, files: ["server.ts", "rouse.config.ts", "old.cts"] }));
+  elsewhere.write(
+    "old.cts",
+    `import { activate } from "rouse"; import { defineService } from "rouse/config"; activate(); defineService({});`,
+  );
   const check = (): string =>
     spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", "."], { cwd: folder, encoding: "utf8" }).stdout;
   assert.equal(check(), "");
@@ -68,29 +72,27 @@ defineService({ entry: "server.ts", sokets: {} });
   assert.match(complaints, /wrong\.ts\(4,.*sokets/);
 });
 
-test("the runtime is importable by the user's own Node", () => {
-  elsewhere.write(
-    "use.mjs",
-    `import { activate } from "rouse"; import { defineService } from "rouse/config"; console.log(typeof activate, typeof defineService);`,
-  );
-  assert.equal(execFileSync("node", ["use.mjs"], { cwd: folder, encoding: "utf8" }), "function function\n");
-  const installed = JSON.parse(readFileSync(join(folder, "node_modules/rouse/package.json"), "utf8")) as {
-    exports: Record<string, { types?: string } | string>;
-  };
-  for (const target of Object.values(installed.exports)) {
-    const files = typeof target === "string" ? [target] : Object.values(target);
-    for (const file of files) assert.ok(existsSync(join(folder, "node_modules/rouse", file)), file);
-  }
-});
+for (const [title, find] of [
+  ["the user's own Node", async () => "node"],
+  ["Node 20", node20],
+] as const) {
+  test(`the runtime is imported and required by ${title}, and is the same one`, async (t) => {
+    const node = await find(t);
+    if (node === undefined) return;
+    const program = `const { activate, ActivationError } = require("rouse");
+      Promise.all([import("rouse"), import("rouse/config")]).then(([{ ActivationError: imported }, { defineService }]) =>
+        console.log(typeof activate, typeof defineService, imported === ActivationError));`;
+    elsewhere.write("use.cjs", program);
+    const { stdout, stderr } = spawnSync(node, ["use.cjs"], { cwd: folder, encoding: "utf8" });
+    assert.deepEqual([stdout, stderr], ["function function true\n", ""]);
+  });
+}
 
-test("a program in CommonJS requires it, on the oldest Node whose require takes ES modules", async (t) => {
-  const node = await node20(t);
-  if (node === undefined) return;
-  const program = `const { activate, ActivationError } = require("rouse");
-    import("rouse").then((imported) => console.log(typeof activate, imported.ActivationError === ActivationError));`;
-  elsewhere.write("use.cjs", program);
-  const { stdout, stderr } = spawnSync(node, ["use.cjs"], { cwd: folder, encoding: "utf8" });
-  assert.deepEqual([stdout, stderr], ["function true\n", ""]);
+test("every file that the package offers is there", () => {
+  const { exports } = JSON.parse(readFileSync(join(folder, "node_modules/rouse/package.json"), "utf8"));
+  const targets = (value: unknown): string[] =>
+    typeof value === "string" ? [value] : Object.values(value as object).flatMap(targets);
+  for (const file of targets(exports)) assert.ok(existsSync(join(folder, "node_modules/rouse", file)), file);
 });
 
 test("the project keeps its own node, and no dependency brings one", () => {
