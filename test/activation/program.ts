@@ -29,9 +29,13 @@ export const runtime: string = new URL("../../src/index.ts", import.meta.url).hr
 
 /** Starts an ES module given as text, in which `activate`, `ActivationError` and the modules fs, net and http stand ready. */
 export function startProgram(source: string, options: ProgramOptions = {}): Program {
-  const prelude = `import { activate, ActivationError } from ${JSON.stringify(runtime)};
-    import fs from "node:fs"; import http from "node:http"; import net from "node:net"; `;
-  return start(node, [...flags, "--input-type=module", "--eval", prelude + source], options);
+  return start(node, [...flags, "--input-type=module", "--eval", moduleText(source)], options);
+}
+
+/** The whole of such a module. */
+export function moduleText(source: string): string {
+  return `import { activate, ActivationError } from ${JSON.stringify(runtime)};
+    import fs from "node:fs"; import http from "node:http"; import net from "node:net"; ${source}`;
 }
 
 export function start(command: string, args: readonly string[], options: ProgramOptions = {}): Program {
@@ -47,9 +51,8 @@ export async function runProgram(source: string, options: ProgramOptions = {}): 
   return await startProgram(source, options).ended;
 }
 
-// --- internal ---
-
-function watch(child: ChildProcess): Program {
+/** What a child prints and how it ends. */
+export function watch(child: ChildProcess): Program {
   let stdout = "";
   let stderr = "";
   child.stdout!.setEncoding("utf8").on("data", (text) => {

@@ -13,7 +13,7 @@ export interface HeldSocket {
 
 export interface HeldSocketOptions {
   /** Default: 127.0.0.1 and a port that the kernel chooses; "::1" for IPv6. */
-  readonly host?: "127.0.0.1" | "::1";
+  readonly host?: "127.0.0.1" | "0.0.0.0" | "::1";
   /** A unix socket instead. */
   readonly path?: string;
   /** A unix socket without a path of its own, connected to this one. */
@@ -93,12 +93,12 @@ function holdConnected(address: Uint8Array, type: "stream" | "datagram"): HeldSo
   return { fd, port: 0, close: () => closeSync(fd) };
 }
 
-function inetAddress(host: "127.0.0.1" | "::1"): Uint8Array {
+function inetAddress(host: NonNullable<HeldSocketOptions["host"]>): Uint8Array {
   const bytes = new Uint8Array(host === "::1" ? 28 : 16);
   // sa_family in the byte order of x64 and arm64.
   bytes[0] = host === "::1" ? AF_INET6 : AF_INET;
   if (host === "::1") bytes[23] = 1;
-  else bytes.set([127, 0, 0, 1], 4);
+  else bytes.set(host.split(".").map(Number), 4);
   return bytes;
 }
 
