@@ -38,11 +38,22 @@ const repository = join(import.meta.dirname, "../..");
  * @throws {CommandError} with the output of rouse
  */
 export async function buildExample(name: string, variant: Variant = {}): Promise<Built> {
+  return await buildFolder("examples", name, variant);
+}
+
+/** The same of test/system/programs/NAME: services that misbehave as a test needs it. */
+export async function buildProgram(name: string, variant: Variant = {}): Promise<Built> {
+  return await buildFolder("test/system/programs", name, variant);
+}
+
+// --- internal ---
+
+async function buildFolder(parent: string, name: string, variant: Variant): Promise<Built> {
   const run = await runFolder();
   const folder = join(run, `${name}-${digest(JSON.stringify(variant))}`);
   const document = join(folder, "artifacts.json");
   await withLock(`${run}/lock`, async () => {
-    if (!existsSync(document)) await build(name, variant, folder, document);
+    if (!existsSync(document)) await build(parent, name, variant, folder, document);
   });
   const { artifacts } = JSON.parse(await readFile(document, "utf8")) as { artifacts: Artifact[] };
   return {
@@ -55,13 +66,11 @@ export async function buildExample(name: string, variant: Variant = {}): Promise
   };
 }
 
-// --- internal ---
-
-async function build(name: string, variant: Variant, folder: string, document: string): Promise<void> {
-  step(`rouse build examples/${name} ${Object.keys(variant).length === 0 ? "" : JSON.stringify(variant)}`);
+async function build(parent: string, name: string, variant: Variant, folder: string, document: string): Promise<void> {
+  step(`rouse build ${parent}/${name} ${Object.keys(variant).length === 0 ? "" : JSON.stringify(variant)}`);
   const source = join(folder, name);
   await rm(folder, { recursive: true, force: true });
-  await cp(join(repository, "examples", name), source, {
+  await cp(join(repository, parent, name), source, {
     recursive: true,
     filter: (path) => !/\/(out|node_modules)$/.test(path),
   });

@@ -8,6 +8,8 @@ export interface LongRunning {
   readonly pid: number;
   /** Resolves with the first line that it prints. */
   readonly firstLine: Promise<string>;
+  /** Resolves when it ends by itself. */
+  readonly result: Promise<Result>;
   /** Sends the signal (SIGTERM unless told) and waits for the end; again gives the same result. */
   stop(signal?: NodeJS.Signals): Promise<Result>;
 }
@@ -23,6 +25,7 @@ export function startLongRunning(argv: readonly string[]): LongRunning {
   return {
     pid: child.pid!,
     firstLine,
+    result,
     async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<Result> {
       child.kill(signal);
       return await result;

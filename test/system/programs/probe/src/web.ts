@@ -1,0 +1,57 @@
+// An HTTP server that tells about itself and misbehaves on request. Its environment, in milliseconds: START and RELOAD are how
+// long these take; EXTEND is how much more time it asks of the manager, again and again, while it starts and while it stops.
+import { createServer } from "node:http";
+import { setTimeout as sleep } from "node:timers/promises";
+import { activate } from "rouse";
+
+const activation = activate({ fallback: { web: 8080 } });
+const { START = "0", RELOAD = "0", EXTEND, VERSION = "1" } = process.env;
+let reloads = 0;
+let inFlight = 0;
+
+const routes: Readonly<Record<string, (query: URLSearchParams) => unknown>> = {
+  "/": () => ({
+    pid: process.pid,
+    source: activation.source,
+    peer: activation.peer,
+    version: VERSION,
+    reloads,
+    inFlight,
+  }),
+  "/slow": async (query) => {
+    await sleep(Number(query.get("ms")));
+    return "slow";
+  },
+  "/block": () => {
+    for (;;);
+  },
+  "/status": async (query) => {
+    activation.status(query.get("text")!);
+    await activation.barrier();
+    return "told";
+  },
+};
+
+const server = createServer(async (request, response) => {
+  const { pathname, searchParams } = new URL(request.url!, "http://probe");
+  inFlight++;
+  response.once("close", () => inFlight--);
+  response.end(`${JSON.stringify(await routes[pathname]!(searchParams))}\n`);
+});
+
+activation.onReload(async () => {
+  await sleep(Number(RELOAD));
+  reloads++;
+});
+activation.signal.addEventListener("abort", askForTime);
+
+const asking = askForTime();
+await sleep(Number(START));
+clearInterval(asking);
+await activation.listen(server, "web");
+
+function askForTime(): NodeJS.Timeout | undefined {
+  if (EXTEND === undefined) return undefined;
+  activation.extendTimeout(Number(EXTEND));
+  return setInterval(() => activation.extendTimeout(Number(EXTEND)), Number(EXTEND) / 2).unref();
+}
