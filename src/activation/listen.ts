@@ -40,9 +40,12 @@ export async function bindTo(datagrams: DatagramSocket, socket: OwnedSocket): Pr
       `Use dgram.createSocket("${right}")${hint}`,
     );
   }
+  // Node tells of an address of our own in a later tick, of a descriptor at once.
+  const listening = once(datagrams, "listening");
+  listening.catch(() => {});
   try {
     datagrams.bind(bindOptions(socket));
-    await once(datagrams, "listening");
+    await listening;
   } catch (error) {
     throw explain(socket, error as NodeJS.ErrnoException);
   }
