@@ -148,8 +148,8 @@ for (const [framework, server] of Object.entries(frameworks)) {
     ] satisfies [ConnectionPlace, boolean][]) {
       it(`serves one connection, ${isUnix ? "unix by" : "TCP on"} ${place}, and then exits`, async () => {
         const option = place === "standard input" ? `, accept: "connection"` : "";
-        const listen = LISTEN.replace(" });", `${option} }); `);
-        const source = moduleText(`${server} ${listen} console.log("listening")`);
+        const listen = LISTEN.replace(" });", `${option} });`);
+        const source = moduleText(`${server} ${listen} console.log(activation.source); console.log("listening");`);
         const started: Program[] = [];
         const path = isUnix ? join(folder, `${++paths}.sock`) : undefined;
         await using inetd = await serveEachConnection(
