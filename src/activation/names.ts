@@ -16,9 +16,8 @@ export interface Names {
 
 /** @param asked the names that the program knows: those of its fallback */
 export function socketsByName(source: Source, sockets: readonly OwnedSocket[], asked: readonly string[]): Names {
-  // Where nobody gave names (systemfd, systemd-socket-activate without --fdname, Accept=yes) and the program knows at most
-  // one, all sockets are what it asks for.
-  const unnamed = asked.length < 2 && sockets.every(({ name }) => name === UNNAMED || name === CONNECTION);
+  // Where nobody gave names and the program knows at most one, all sockets are what it asks for.
+  const unnamed = asked.length < 2 && sockets.every(isUnnamed);
 
   const names: Names = {
     find: (name) => (unnamed ? sockets : sockets.filter((socket) => socket.name === name)),
@@ -43,6 +42,14 @@ export function socketsByName(source: Source, sockets: readonly OwnedSocket[], a
 }
 
 // --- internal ---
+
+/**
+ * What those give who give no names: systemfd, systemd-socket-activate without --fdname, Accept=yes, and a .socket unit
+ * without FileDescriptorName=, after which systemd names it (systemd.socket(5)).
+ */
+function isUnnamed({ name }: OwnedSocket): boolean {
+  return name === UNNAMED || name === CONNECTION || name.endsWith(".socket");
+}
 
 function mend(source: Source, name: string): string {
   if (source === "bind") return "Add it to the fallback";

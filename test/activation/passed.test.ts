@@ -151,6 +151,14 @@ describe("sockets that are passed", () => {
     await program.ended;
   });
 
+  it("takes a socket of a unit without FileDescriptorName= for it too: systemd names that one after the unit", async () => {
+    const sockets = { "lunchd.socket": hold() };
+    const program = startProgram(HELLO, { sockets });
+    await program.printed("listening");
+    program.child.kill();
+    assert.equal((await program.ended).code, 0);
+  });
+
   it("does not guess between two names", async () => {
     const result = await runProgram(`activate({ fallback: { http: 0, admin: 0 } }).socket("http");`, {
       sockets: { http: hold() },

@@ -4,6 +4,11 @@ import { debianRoot, defaultSuite, type Suite } from "./root.ts";
 import { startSteps } from "./step.ts";
 import { whyNotHere } from "./tools.ts";
 
+export interface TestOptions extends MachineOptions {
+  /** Why the test does not fit this Debian. */
+  readonly skip?: string;
+}
+
 /**
  * A test on a freshly booted machine of its own, destroyed afterwards however the test ends.
  * Where machines cannot run, it is skipped with the reason; in CI and under ROUSE_REQUIRE_SYSTEM=1 that is a failure.
@@ -16,7 +21,7 @@ import { whyNotHere } from "./tools.ts";
 export function systemTest(
   name: string,
   body: (machine: Machine, context: TestContext) => Promise<void>,
-  options: MachineOptions = {},
+  options: TestOptions = {},
 ): void {
   hostTest(
     name,
@@ -29,11 +34,11 @@ export function systemTest(
 }
 
 /** A test that boots its machines itself, or needs only the tools; with the same condition as systemTest. */
-export function hostTest(
-  name: string,
-  body: (context: TestContext) => Promise<void>,
-  options: MachineOptions = {},
-): void {
+export function hostTest(name: string, body: (context: TestContext) => Promise<void>, options: TestOptions = {}): void {
+  if (options.skip) {
+    test(name, { skip: options.skip });
+    return;
+  }
   const obstacle = whyNotHere();
   if (obstacle !== undefined && !isRequired()) {
     test(name, { skip: obstacle });
@@ -45,6 +50,11 @@ export function hostTest(
     startSteps(name);
     await body(context);
   });
+}
+
+/** For a test of what systemd 252 cannot do. */
+export function sinceTrixie(what: string): TestOptions {
+  return defaultSuite === "trixie" ? {} : { skip: `${what} needs systemd 253: ROUSE_TEST_SUITE=trixie runs it` };
 }
 
 // --- internal ---
