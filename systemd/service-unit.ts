@@ -32,6 +32,7 @@ export function serviceUnit(service: Service, program: Program): Unit {
       ]),
       ...section("Service", [
         ...process(service, program),
+        ...(program.notifies ? conversation(service) : []),
         ...restart(service),
         ...directories(service),
         ...sandbox(program.path, service.permissions),
@@ -49,15 +50,42 @@ export function serviceUnit(service: Service, program: Program): Unit {
 function process(service: Service, program: Program): Directive[] {
   const environment = { NODE_ENV: "production", ...service.environment };
   return [
-    ["Type", program.notifies ? "notify" : "exec"],
+    ["Type", program.notifies ? notifyType(service) : "exec"],
     ["ExecStart", [execPath(program.path), ...service.args.map(execArgument)].join(" ")],
     ...Object.entries(environment).map(
       ([name, value]): Directive => ["Environment", environmentAssignment(name, value)],
     ),
     // After Environment=, so that the administrator has the last word. Never quoted: systemd would skip it in silence.
     ["EnvironmentFile", `-${environmentFilePath(service)}`],
+    // The rest of the line is the path, never quoted: a quote would be a part of it.
+    ...Object.entries(service.credentials).map(
+      ([name, source]): Directive => ["LoadCredential", `${name}:${plainText(source)}`],
+    ),
   ];
 }
+
+/** An older systemd takes notify-reload, in silence, for a service that tells nothing. */
+function notifyType({ systemd: { minimumVersion } }: Service): "notify" | "notify-reload" {
+  return minimumVersion >= 253 ? "notify-reload" : "notify";
+}
+
+/** What systemd and a program that notifies have to say to each other beyond READY=1. */
+function conversation(service: Service): Directive[] {
+  return [
+    ["ExecReload", notifyType(service) === "notify" ? `+/bin/sh -c ${execArgument(hangup)}` : undefined],
+    // Its signal stays SIGABRT: where the machine keeps core dumps, the one of a loop that hangs tells where.
+    ["WatchdogSec", service.watchdog === undefined ? undefined : `${service.watchdog}s`],
+    // With the default of 0 systemd would close in silence what the program gives it to keep.
+    ["FileDescriptorStoreMax", "64"],
+  ];
+}
+
+/**
+ * Sent from outside of the sandbox (`+`), which lets nothing but the program be executed. Where RELOADING=1 comes before this
+ * command ends, systemd takes the reload for done at READY=1, and so `systemctl reload` waits for it; half a second is long
+ * for an event loop that is alive. From 253 on notify-reload does both by itself.
+ */
+const hangup = "kill -HUP $MAINPID && sleep 0.5";
 
 function restart({ stopTimeout }: Service): Directive[] {
   return [

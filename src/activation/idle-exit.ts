@@ -1,4 +1,5 @@
 /** Leaves when nobody has come for a while; the manager, which keeps the socket, starts the program again for the next one. */
+import { parseDuration } from "./duration.ts";
 import { ActivationError } from "./error.ts";
 
 export interface Idle {
@@ -32,12 +33,7 @@ export function leaveWhenIdle(milliseconds: number, isBusy: () => boolean, leave
  * @throws {ActivationError} bad-option
  */
 export function readDuration(input: number | string): number {
-  const [, amount, unit = "ms"] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(String(input)) ?? [];
-  const milliseconds = Number(amount) * UNITS[unit as keyof typeof UNITS];
+  const milliseconds = parseDuration(input);
   if (milliseconds > 0 && milliseconds < 2 ** 31) return milliseconds;
   throw new ActivationError("bad-option", `idleExit "${input}" is no duration`, 'Write milliseconds, "30s" or "10m"');
 }
-
-// --- internal ---
-
-const UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };

@@ -14,7 +14,8 @@ export interface Reloader {
 
 /**
  * Runs all work at each SIGHUP, one reload after the other, between RELOADING=1 and READY=1 (sd_notify(3)). Work that fails is
- * told, and the service goes on as it was. A program that listens for SIGHUP itself keeps it.
+ * told, and the service goes on as it was. A program that listens for SIGHUP itself keeps it; the manager, which may wait for
+ * an answer (Type=notify-reload), gets one all the same.
  * @param always whether to hear the signal also while there is no work: it would end the process otherwise, and a manager
  * sends it to a service that has nothing to reload, too. On a terminal it means that this has been closed.
  */
@@ -23,15 +24,16 @@ export function reloadOnHangup(manager: Manager, isReady: () => boolean, always:
   let running: Promise<void> = Promise.resolve();
 
   function hear(): void {
-    if (process.listeners("SIGHUP").every((listener) => ours.has(listener))) running = running.then(reload);
+    const isOurs = process.listeners("SIGHUP").every((listener) => ours.has(listener));
+    running = running.then(() => reload(isOurs ? works : []));
   }
 
-  async function reload(): Promise<void> {
+  async function reload(due: Iterable<ReloadWork>): Promise<void> {
     const told = isReady();
     // sd_notify(3): it has to be the CLOCK_MONOTONIC, which is what hrtime reads.
     if (told) manager.tell("RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
     let failure: string | undefined;
-    for (const work of works) {
+    for (const work of due) {
       try {
         await work();
       } catch (error) {

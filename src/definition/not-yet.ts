@@ -14,8 +14,6 @@ export function findNotYet(definition: Definition): Problem[] {
     ...unless(definition, "template", is(false)),
     ...unless(definition, "user", is("dynamic"), 'use "dynamic"'),
     ...unless(definition, "files", isEmpty),
-    ...unless(definition, "credentials", isEmpty),
-    ...unless(definition, "watchdog", isAbsent),
     ...unless(definition, "launchd", isAbsent),
     ...(["read", "write", "devices", "capabilities"] as const).flatMap((key) =>
       unless(permissions, key, isEmpty, undefined, "permissions."),

@@ -2,6 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Problem } from "../problem.ts";
 import type { PackageFormat, Service, Target } from "../service.ts";
+import { credentialProblems } from "./credentials.ts";
 import type { Definition } from "./definition.ts";
 import { resolveDurations } from "./durations.ts";
 import { type Manifest, readAuthor } from "./manifest.ts";
@@ -56,6 +57,7 @@ export function resolveService(
     problems: [
       ...problems,
       ...durationProblems,
+      ...credentialProblems(service.credentials),
       ...nameProblems(definition, service),
       ...versionProblems(service),
       ...entryProblems(definition, entry),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { DURATION } from "../activation/duration.ts";
 import type { PackageFormat, Target } from "../service.ts";
+import { CREDENTIAL_NAME } from "./credentials.ts";
 import type { Definition, SocketDefinition } from "./definition.ts";
 
 /**
@@ -147,8 +148,23 @@ const definition = z.strictObject({
     .exactOptional()
     .describe("Defaults; the administrator's /etc/default/NAME overrides them"),
   files: z.array(text).exactOptional().describe("Not yet"),
-  credentials: z.record(z.string(), text).exactOptional().describe("Not yet"),
-  watchdog: duration.exactOptional().describe("Not yet"),
+  credentials: z
+    .record(
+      z
+        .string()
+        .regex(
+          CREDENTIAL_NAME,
+          "is no name of a credential: letters, digits, _ . @ + - and at most 100 characters, not starting with . @ + or -",
+        ),
+      text,
+    )
+    .exactOptional()
+    .describe(
+      "Secrets that systemd reads as root and hands over: name in $CREDENTIALS_DIRECTORY -> absolute path of a file, or a name that systemd finds in /etc/credstore",
+    ),
+  watchdog: duration
+    .exactOptional()
+    .describe("A program whose event loop stands still for so long is killed and started again. Default: never"),
   stopTimeout: duration.exactOptional().describe('Between the stop signal and the kill. Default: "20s"'),
   idleExit: duration
     .exactOptional()

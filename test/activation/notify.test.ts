@@ -104,4 +104,22 @@ describe("sd_notify", () => {
     assert.match(stderr, /node: activation: no node:ffi to send "READY=1" to NOTIFY_SOCKET=.*\n/);
     assert.deepEqual(received(), []);
   });
+
+  it("answers a reload also where the program hears SIGHUP itself: under Type=notify-reload systemd would wait for it", async () => {
+    const program = startProgram(
+      `${TWO} activation.ready(); activation.onReload(() => console.log("never"));
+       process.on("SIGHUP", () => setTimeout(() => console.log("mine"), 20)); console.log("up");`,
+      { env: { NOTIFY_SOCKET } },
+    );
+    await program.printed("up");
+    assert.deepEqual(received(), ["READY=1"]);
+    program.child.kill("SIGHUP");
+    await program.printed("mine");
+    const [reloading = "", ...rest] = received();
+    assert.match(reloading, /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+    assert.deepEqual(rest, ["READY=1"]);
+    program.child.kill();
+    assert.doesNotMatch((await program.ended).stdout, /never/);
+    received();
+  });
 });

@@ -119,7 +119,13 @@ const wrong: [title: string, files: Record<string, unknown>, what: RegExp, place
     /the definition throws: RangeError: no!/,
     /rouse\.config\.ts:1/,
   ],
-  ["what is not done yet", hello({ definition: { watchdog: "30s" } }), /does not do "watchdog".* yet/, /"watchdog"/],
+  ["what is not done yet", hello({ definition: { template: true } }), /does not do "template".* yet/, /"template"/],
+  [
+    "a watchdog over a program that gives no sign of life",
+    hello({ definition: { watchdog: "30s" }, server: 'import "node:http";' }),
+    /"watchdog" needs a program that imports rouse/,
+    /"watchdog"/,
+  ],
 ];
 for (const [title, files, what, place = /at: /] of wrong) {
   test(`refused before anything is written: ${title}`, async (t) => {

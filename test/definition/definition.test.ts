@@ -2,9 +2,12 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { needsRuntime } from "../../src/definition/needs-runtime.ts";
 import { definitionJsonSchema, readService } from "../../src/definition.ts";
 import { type Problem, RouseError } from "../../src/problem.ts";
+import type { Service } from "../../src/service.ts";
 import { hello, makeProject } from "../helpers/project.ts";
+import { sampleService } from "../packaging/sample.ts";
 
 test("package.json fills in what the definition leaves out", async (t) => {
   const manifest = {
@@ -111,12 +114,32 @@ test("adopt: the address that the program itself listens on, as people write it"
   );
 });
 
-test("workers, idleExit: in seconds, and nothing of them where nothing is said", async (t) => {
-  const read = async (definition: object) => await readService(makeProject(t, hello({ definition })));
-  const asked = await read({ workers: "auto", idleExit: "1.5m" });
-  assert.deepEqual([asked.workers, asked.idleExit], ["auto", 90]);
-  const plain = await read({});
-  assert.deepEqual([plain.workers, plain.idleExit], [0, undefined]);
+test("workers, idleExit, watchdog, credentials: durations in seconds, and nothing of them where nothing is said", async (t) => {
+  const read = async (definition: object) => {
+    const { workers, idleExit, watchdog, credentials } = await readService(makeProject(t, hello({ definition })));
+    return { workers, idleExit, watchdog, credentials };
+  };
+  const credentials = { "tls.key": "/etc/greeter/tls.key", token: "greeter.token" };
+  assert.deepEqual(await read({ workers: "auto", idleExit: "1.5m", watchdog: "1.1h", credentials }), {
+    workers: "auto",
+    idleExit: 90,
+    watchdog: 3960,
+    credentials,
+  });
+  assert.deepEqual(await read({}), { workers: 0, idleExit: undefined, watchdog: undefined, credentials: {} });
+});
+
+test("what only the runtime can do is refused where the program lacks it, or has no socket to tell of", () => {
+  const service = sampleService({ watchdog: 30, idleExit: 600, workers: 2 });
+  const keys = (changed: Service, importsRuntime: boolean) =>
+    needsRuntime(changed, importsRuntime).map(({ where }) => where?.key);
+  assert.deepEqual(keys(service, true), []);
+  assert.deepEqual(keys(service, false), ["watchdog", "idleExit", "workers"]);
+  assert.deepEqual(keys(sampleService({ watchdog: 30, sockets: [] }), true), ["watchdog"]);
+  const adopt = { type: "tcp", host: undefined, port: 3000 } as const;
+  const adopting = { ...service, sockets: service.sockets.map((socket) => ({ ...socket, adopt })) };
+  assert.deepEqual(keys(adopting, false), []);
+  assert.deepEqual(keys(sampleService(), false), []);
 });
 
 test('package.json\'s own "rouse" key is a definition', async (t) => {
@@ -301,6 +324,41 @@ const wrong: [title: string, definition: object, expected: Partial<Problem> & { 
     { start: "boot", idleExit: "10m" },
     { code: "invalid-definition", key: "idleExit" },
   ],
+  [
+    "a watchdog that is quicker than anybody's computation",
+    { watchdog: "0s" },
+    { code: "invalid-definition", key: "watchdog" },
+  ],
+  [
+    "a credential from a relative path",
+    { credentials: { key: "./tls.key" } },
+    { code: "invalid-definition", key: "credentials.key" },
+  ],
+  [
+    "a credential that is a folder",
+    { credentials: { key: "/etc/greeter/" } },
+    { code: "invalid-definition", key: "credentials.key", what: 'the path "/etc/greeter/" names a folder' },
+  ],
+  [
+    "a credential's path that goes astray",
+    { credentials: { key: "/etc/../key" } },
+    { code: "invalid-definition", key: "credentials.key", mend: 'write "/key"' },
+  ],
+  [
+    "a credential's path that a unit cannot hold",
+    { credentials: { key: "/etc/key " } },
+    { code: "invalid-definition", key: "credentials.key" },
+  ],
+  [
+    "a line more in the unit",
+    { credentials: { key: "/etc/key\nUser=root" } },
+    { code: "invalid-definition", key: "credentials.key" },
+  ],
+  [
+    "a credential's name that is a path",
+    { credentials: { "../key": "/etc/key" } },
+    { code: "invalid-definition", key: "credentials.../key" },
+  ],
   ["leaving at once", { idleExit: "500ms" }, { code: "invalid-definition", key: "idleExit" }],
   ["a duration in a number", { idleExit: 600 }, { code: "invalid-definition", key: "idleExit" }],
   [
@@ -365,9 +423,7 @@ const later: [string, object][] = [
   ["sockets.http.accept", { sockets: { http: { listen: 80, accept: "connection" } } }],
   ["user", { user: "www" }],
   ["manager", { manager: "user" }],
-  ["watchdog", { watchdog: "30s" }],
   ["permissions.write", { permissions: { write: ["/srv"] } }],
-  ["credentials", { credentials: { key: "/etc/key" } }],
   ["files", { files: ["public"] }],
   ["targets.1", { targets: ["linux-x64", "darwin-arm64"] }],
   ["packages.0", { packages: ["rpm"] }],
@@ -469,6 +525,12 @@ test("a config without a default export, one whose import is not installed, none
   assert.equal(await code({ ...rest, "rouse.config.ts": 'import "left-pad-x"; export default {};' }), "config-import");
   assert.equal(await code(rest), "no-definition");
   assert.equal(await code({ ...hello(), "rouse.config.ts": "export default {};" }), "two-definitions");
+});
+
+test("the JSON Schema says of every key that is not there yet that it is not, and of no other", () => {
+  const { properties } = definitionJsonSchema() as { properties: Record<string, { description?: string }> };
+  const notYet = Object.keys(properties).filter((key) => /not yet/i.test(properties[key]!.description ?? ""));
+  assert.deepEqual(notYet, ["exec", "connection", "manager", "template", "user", "files", "launchd"]);
 });
 
 test("the JSON Schema has every key and is closed", () => {

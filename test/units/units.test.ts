@@ -76,6 +76,41 @@ test("on demand the service is started by its socket alone, at boot by the boot 
   assert.deepEqual(values(socket, "WantedBy"), ["sockets.target"]);
 });
 
+test("UDP is datagrams, and no socket is required where the program runs without it", async (t) => {
+  const units = await unitsOf(t, { sockets: { stats: { listen: ["udp:8125", "udp:[::1]:8126"], optional: true } } });
+  const [stats, service] = units;
+  assert.deepEqual(values(stats, "ListenDatagram"), ["8125", "[::1]:8126"]);
+  assert.deepEqual([values(stats, "ListenStream"), values(stats, "FreeBind")], [[], ["yes"]]);
+  assert.deepEqual([values(service, "Requires"), values(service, "Wants")], [[], ["greeter-stats.socket"]]);
+});
+
+test("a reload is a SIGHUP to a program that tells of it, and nothing to another, which that would kill", async (t) => {
+  const reload = async (minimumVersion: number, notifies: boolean) => {
+    const units = await unitsOf(t, { systemd: { minimumVersion } }, { notifies });
+    const service = unitNamed(units, "greeter.service");
+    return [values(service, "Type"), values(service, "ExecReload")];
+  };
+  assert.deepEqual(await reload(252, true), [["notify"], ['+/bin/sh -c "kill -HUP $$MAINPID && sleep 0.5"']]);
+  // An older systemd would take notify-reload for simple, and kill the program for want of a sign of life.
+  assert.deepEqual(await reload(253, true), [["notify-reload"], []]);
+  assert.deepEqual(await reload(257, false), [["exec"], []]);
+});
+
+test("watchdog and credentials", async (t) => {
+  const definition = {
+    watchdog: "1.5m",
+    credentials: { "tls.key": '/etc/greeter/100% "mine": $HOME.key', token: "greeter.token" },
+  };
+  const service = unitNamed(await unitsOf(t, definition), "greeter.service");
+  assert.deepEqual(values(service, "WatchdogSec"), ["90s"]);
+  assert.deepEqual(values(service, "LoadCredential"), [
+    'tls.key:/etc/greeter/100%% "mine": $HOME.key',
+    "token:greeter.token",
+  ]);
+  const silent = unitNamed(await unitsOf(t, definition, { notifies: false }), "greeter.service");
+  assert.deepEqual(values(silent, "WatchdogSec"), []);
+});
+
 test("crashes and exits never close the port", async (t) => {
   const [socket, service] = await unitsOf(t, {});
   assert.deepEqual(values(service, "StartLimitIntervalSec"), ["0"]);
@@ -135,6 +170,7 @@ test("systemd-analyze verify has nothing to say of either unit", async (t) => {
   const sockets = {
     greeter: { listen: [80, "127.0.0.1:81"], backlog: 7, noDelay: true },
     admin: { listen: "unix:/run/a%b.sock", group: "root" },
+    stats: { listen: "udp:8125", optional: true },
   };
   const definition = {
     sockets,
@@ -142,6 +178,8 @@ test("systemd-analyze verify has nothing to say of either unit", async (t) => {
     environment: { NASTY: nasty },
     directories: { state: true },
     start: "boot",
+    watchdog: "1.5s",
+    credentials: { key: '/etc/100% "mine": $HOME.key', token: "greeter.token" },
   };
   const folder = makeProject(t, {});
   const path = join(folder, "greeter");
@@ -176,7 +214,8 @@ test("the exposure by systemd-analyze security is at most 0.2, and 1.2 with outb
     const output = spawnSync("systemd-analyze", args, { encoding: "utf8" }).stdout;
     return Number(/Overall exposure level for \S+: ([\d.]+)/.exec(output)?.[1]);
   };
-  const [none, outbound] = [await exposure({}), await exposure({ permissions: { network: "outbound" } })];
+  const promised = { watchdog: "30s", idleExit: "10m", workers: 2, credentials: { key: "/etc/key" } };
+  const [none, outbound] = [await exposure(promised), await exposure({ permissions: { network: "outbound" } })];
   t.diagnostic(`exposure: ${none} with network none, ${outbound} with outbound`);
   assert.ok(none <= 0.2, `none: ${none}`);
   assert.ok(outbound <= 1.2, `outbound: ${outbound}`);
@@ -190,7 +229,15 @@ test("the emission is stable: one golden file for a service that uses most of it
     args: ["--greeting", 'Say "hi" to $USER'],
     environment: { LOG_LEVEL: "info" },
     directories: { state: true },
-    sockets: { greeter: { listen: 80, noDelay: true }, admin: "unix:/run/greeter.sock" },
+    sockets: {
+      greeter: { listen: 80, adopt: 3000, noDelay: true },
+      admin: "unix:/run/greeter.sock",
+      stats: { listen: "udp:8125", optional: true },
+    },
+    watchdog: "30s",
+    idleExit: "10m",
+    workers: 2,
+    credentials: { "tls.key": "/etc/greeter/tls.key" },
   };
   const text = (await unitsOf(t, definition)).map((unit) => `### ${unit.name}\n${unitText(unit)}`).join("\n");
   t.assert.fileSnapshot(text, join(import.meta.dirname, "../golden/greeter.units"), {
