@@ -4,7 +4,7 @@ import type { TestContext } from "node:test";
 
 /** Whether a program can be started by its name. Debian's own tools lie in sbin, which a plain user's PATH lacks. */
 export function isOnPath(program: string): boolean {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
   return folders.some((folder) => isExecutable(join(folder, program)));
 }
 
