@@ -19,7 +19,7 @@ export function socketFromInetd(name: string, perConnection: boolean): OwnedSock
     return undefined;
   }
   const facts = readSocket(0);
-  const ours = perConnection ? facts?.role === "connection" || !facts : isForServer(facts);
+  const ours = isForServer(facts) || (perConnection && (!facts || facts.role === "connection"));
   debug(() => `inetd: descriptor 0 is ${describeFacts(facts)}: ${ours ? "ours" : "not ours"}`);
   if (ours) known = passedSocket(name, 0, "socket");
   return known;

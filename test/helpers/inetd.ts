@@ -105,8 +105,7 @@ const kinds: Readonly<Record<keyof typeof inetds, Kind>> = {
   instances       = UNLIMITED
   user            = ${userInfo().username}
   server          = ${program}
-  server_args     = ${args.join(" ")}
-  log_type        = FILE ${logFile}
+${args.length > 0 ? `  server_args     = ${args.join(" ")}\n` : ""}  log_type        = FILE ${logFile}
   log_on_success  = PID EXIT
 }
 `,
@@ -129,10 +128,12 @@ const kinds: Readonly<Record<keyof typeof inetds, Kind>> = {
 
 async function until(child: ChildProcess, inetd: Inetd, condition: () => boolean): Promise<void> {
   const check = async () => {
-    if (child.exitCode !== null) throw new Error(`${child.spawnfile} ended with ${child.exitCode}: ${inetd.log}`);
+    if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}`);
     return condition();
   };
-  await waitFor(`${child.spawnfile} does not go on`, check, { interval: 10 });
+  await waitFor("for what it prints", check, { interval: 10 }).catch((cause) => {
+    throw new Error(`${child.spawnfile}: ${cause.message}\n${inetd.log}`, { cause });
+  });
 }
 
 /** With its services, which openbsd-inetd would leave behind, each in a session of its own. */

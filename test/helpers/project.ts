@@ -5,8 +5,14 @@ import type { TestContext } from "node:test";
 
 /** A folder with these files, gone after the test. A value that is no string is written as JSON. */
 export function makeProject(t: TestContext, files: Record<string, unknown>): string {
-  const folder = mkdtempSync(join(tmpdir(), "rouse-test-"));
+  const folder = writeProject(files);
   t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The same, to be removed by whoever asked for it. */
+export function writeProject(files: Record<string, unknown>): string {
+  const folder = mkdtempSync(join(tmpdir(), "rouse-test-"));
   for (const [name, content] of Object.entries(files)) {
     const path = join(folder, name);
     mkdirSync(dirname(path), { recursive: true });
