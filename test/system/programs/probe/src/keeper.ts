@@ -21,7 +21,7 @@ if (file === undefined) {
 
 // A listener that no unit knows: its queue outlives the process.
 const [listener] = activation.sockets("own");
-const own = new Server((socket) => socket.end(`own of ${process.pid}\n`));
+const own = new Server((socket) => socket.resume().end(`own of ${process.pid}\n`));
 if (listener) await activation.listen(own, listener);
 else {
   await new Promise<void>((resolve) => own.listen(9000, resolve));

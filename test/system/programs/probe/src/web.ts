@@ -1,5 +1,6 @@
 // An HTTP server that tells about itself and misbehaves on request. Its environment, in milliseconds: START and RELOAD are how
 // long these take; EXTEND is how much more time it asks of the manager, again and again, while it starts and while it stops.
+import { writeSync } from "node:fs";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { activate } from "rouse";
@@ -23,6 +24,7 @@ const routes: Readonly<Record<string, (query: URLSearchParams) => unknown>> = {
     return "slow";
   },
   "/block": () => {
+    writeSync(2, "blocked\n");
     for (;;);
   },
   "/status": async (query) => {
