@@ -24,7 +24,16 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
     hold(connections, socket, touch);
   });
   // Where the program closes its server by itself, as frameworks do, the other listeners must not go on.
-  server.once("close", stopAccepting);
+  const { close } = server;
+  Object.defineProperty(server, "close", {
+    configurable: true,
+    writable: true,
+    value(...args: unknown[]) {
+      listeners.delete(server);
+      stopAccepting();
+      return Reflect.apply(close, server, args);
+    },
+  });
 
   server.prependListener("session", (session: Http2Session) => hold(sessions, session, touch));
   // To listen for "request" is what switches an HTTP/2 server to its compatibility layer: not ours to do.
@@ -125,12 +134,23 @@ function receive(server: Server & { allowHalfOpen?: boolean; noDelay?: boolean }
 }
 
 /** Accepts with the server's own options, which Node keeps as its properties, this one in seconds. */
-function forwarderTo(server: Server & { readonly keepAliveInitialDelay?: number }): Server {
+function forwarderTo(server: Server & { readonly keepAliveInitialDelay?: number; _connections?: number }): Server {
   const forwarder = new Server({ ...server, keepAliveInitialDelay: server.keepAliveInitialDelay! * 1000 });
-  forwarder.on("connection", (socket: Socket & { server?: Server }) => {
-    socket.server = server;
+  // Node counts with these: the server's close is to wait for what was forwarded, and its limit is for all.
+  Object.defineProperties(forwarder, {
+    _connections: {
+      get: () => server._connections,
+      set: (count: number) => {
+        server._connections = count;
+      },
+    },
+    maxConnections: { get: () => server.maxConnections },
+  });
+  forwarder.on("connection", (socket: Socket) => {
+    Object.assign(socket, { server, _server: server });
     server.emit("connection", socket);
   });
+  forwarder.on("drop", (dropped) => server.emit("drop", dropped));
   // A failed accept. While the listening starts, errors are heard there.
   forwarder.on("error", (error) => forwarder.listening && server.emit("error", error));
   return forwarder;
