@@ -2,7 +2,7 @@ import { join, relative } from "node:path";
 import { type BuildFailure, type BuildOptions, type BuildResult, build, type Message } from "esbuild";
 import { formatAddress } from "./activation/address.ts";
 import type { Built, BuiltSocket } from "./activation/built.ts";
-import { containsRuntime, ownRuntime } from "./bundle/own-runtime.ts";
+import { containsRuntime, ownRuntime, runsFirst } from "./bundle/own-runtime.ts";
 import { checkOwnSources } from "./bundle/own-sources.ts";
 import { preludeText } from "./bundle/prelude-text.ts";
 import { asyncWrapper, builtinsThroughRequire } from "./bundle/top-level-await.ts";
@@ -83,6 +83,7 @@ async function bundleTopLevelAwait(service: Service, options: BuildOptions): Pro
 }
 
 async function commonOptions(service: Service): Promise<BuildOptions> {
+  const built = builtFacts(service);
   return {
     absWorkingDir: service.root,
     outfile: join(service.root, "main.js"), // Not written: the map's sources are relative to it.
@@ -95,7 +96,8 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
     charset: "utf8",
     legalComments: "none",
     alias: { "rouse/config": ownConfigModule },
-    plugins: [ownRuntime(builtFacts(service))],
+    inject: runsFirst(built),
+    plugins: [ownRuntime(built)],
     banner: { js: await preludeText() },
     define: {
       "import.meta": "__rouse_prelude.meta",

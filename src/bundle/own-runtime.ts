@@ -10,13 +10,23 @@ export function ownRuntime(built: Built): Plugin {
   return {
     name: "own-runtime",
     setup({ onResolve, onLoad }) {
+      const resolveDir = fileURLToPath(new URL(".", import.meta.url));
       onResolve({ filter: /^rouse(-activation)?$/ }, () => ({ path: "rouse", namespace, sideEffects: false }));
-      onLoad({ filter: /.*/, namespace }, async () => ({
-        contents: await bundleRuntime(built),
-        resolveDir: fileURLToPath(new URL(".", import.meta.url)),
+      onLoad({ filter: /^rouse$/, namespace }, async () => ({ contents: await bundleRuntime(built), resolveDir }));
+      onResolve({ filter: /^rouse(-activation)?\/adopt$/ }, () => ({
+        path: "rouse/adopt",
+        namespace,
+        sideEffects: true,
       }));
+      // From the one runtime, so that the program finds the same sockets where it imports `rouse` too.
+      onLoad({ filter: /^rouse\/adopt$/, namespace }, () => ({ contents: ADOPT, resolveDir }));
     },
   };
+}
+
+/** What has to run before the program's first line, for esbuild's `inject`. */
+export function runsFirst({ sockets }: Built): string[] {
+  return Object.values(sockets).some(({ adopt }) => adopt !== undefined) ? ["rouse/adopt"] : [];
 }
 
 /** Whether something of the runtime is in the output, and not only looked at and shaken off. */
@@ -27,11 +37,12 @@ export function containsRuntime({ outputs }: Metafile): boolean {
 // --- internal ---
 
 const namespace = "rouse-runtime";
+const ADOPT = `import { __adopt } from "rouse"; __adopt();`;
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
 async function bundleRuntime(built: Built): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL(`../index.${extension}`, import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(`./runtime.${extension}`, import.meta.url))],
     bundle: true,
     minify: true,
     platform: "node",

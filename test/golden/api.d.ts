@@ -212,6 +212,10 @@ interface JournalConsole {
 
 export {};
 
+// ---- "rouse/adopt" ----
+
+export {};
+
 // ---- "rouse/config" ----
 
 /**

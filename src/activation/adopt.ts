@@ -1,0 +1,187 @@
+/** Adoption: a program that has never heard of us calls listen(3000), and receives the socket that was passed for it. */
+import dgram from "node:dgram";
+import { errorMonitor } from "node:events";
+import { Server } from "node:net";
+import { constants } from "node:os";
+import { activate } from "./activate.ts";
+import type { Activation } from "./activation.ts";
+import { type Address, formatAddress } from "./address.ts";
+import { type AdoptionRules, describeRules, readRules } from "./adoption-rules.ts";
+import { built } from "./built.ts";
+import { chooseSockets } from "./choose.ts";
+import { ActivationError } from "./error.ts";
+import { describe } from "./passed-socket.ts";
+import { type ProgramCall, readBind, readListen } from "./program-call.ts";
+import { debug, print } from "./report.ts";
+
+/**
+ * From here on the program's own listen and bind calls receive the sockets that were passed to this process: those that the
+ * definition maps to them (`adopt`), else ROUSE_ADOPT="NAME=PORT ...", else a socket whose name is the port or the path,
+ * else the only one that there is. Where none was passed, and in worker threads and cluster workers, nothing changes.
+ * @throws {ActivationError} bad-variable; what activate throws where sockets were passed, but not as the protocol says
+ */
+export function adopt(env: NodeJS.ProcessEnv = process.env): void {
+  const rules = readRules(env);
+  const activation = activateFor(rules, env);
+  if (!activation) return;
+  const { listen, address } = Server.prototype;
+  const { bind } = dgram.Socket.prototype;
+  const adoption = createAdoption(activation, rules);
+  Object.assign(Server.prototype, {
+    listen(this: Server, ...args: unknown[]) {
+      // To one that listens already, Node says so.
+      return !this.listening && adoption.take(this, readListen(args)) ? this : Reflect.apply(listen, this, args);
+    },
+    address(this: Server) {
+      return Reflect.apply(address, this, []) ?? adoption.path(this);
+    },
+  });
+  Object.assign(dgram.Socket.prototype, {
+    bind(this: dgram.Socket, ...args: unknown[]) {
+      return isUnbound(this) && adoption.take(this, readBind(args)) ? this : Reflect.apply(bind, this, args);
+    },
+  });
+}
+
+// --- internal ---
+
+type Listener = Server | dgram.Socket;
+
+/** Looks first: an activation hears signals, and a program that was passed nothing is to keep them. */
+function activateFor({ all }: AdoptionRules, env: NodeJS.ProcessEnv): Activation | undefined {
+  const fallback = Object.fromEntries(all.map(({ name, address }) => [name, formatAddress(address)]));
+  try {
+    const { source } = chooseSockets({ fallback, fd: undefined, fdFlag: false, perConnection: false, env });
+    return source === "bind" || isCopy() ? undefined : activate({ fallback, env });
+  } catch (error) {
+    if (!(error instanceof ActivationError) || error.code !== "other-process") throw error;
+    print(`warning: ${error.message} The program binds its sockets itself.`);
+    return undefined;
+  }
+}
+
+/** A worker thread or a cluster worker: the first thread, or the primary, has the sockets. */
+function isCopy(): boolean {
+  const get = process.getBuiltinModule; // Node 20.16; before that, only a socket on descriptor 0 would be taken twice.
+  return (process.send && get?.("node:cluster").isWorker) || get?.("node:worker_threads").isMainThread === false;
+}
+
+function createAdoption(activation: Activation, rules: AdoptionRules) {
+  const paths = new WeakMap<Listener, string>();
+  let isWatched = false;
+  let isAdopted = false;
+
+  return {
+    /** True where `listener` receives a passed socket: its events tell the rest, as they would have. */
+    take(listener: Listener, call: ProgramCall | undefined): boolean {
+      if (!call) return false;
+      const name = rules.find(activation.sockets(), call.address);
+      debug(
+        () => `listen on ${formatAddress(call.address)}: ${name === undefined ? "left alone" : `adopts "${name}"`}`,
+      );
+      if (name === undefined) leaveAlone(listener, call.address);
+      else give(listener, name, call);
+      return name !== undefined;
+    },
+
+    /** The address of a unix socket that was passed: Node only knows those that it has bound. */
+    path: (server: Server): string | null => (server.listening ? (paths.get(server) ?? null) : null),
+  };
+
+  function give(listener: Listener, name: string, { address, callback, backlog, signal }: ProgramCall): void {
+    isAdopted = true;
+    const sockets = activation.sockets(name);
+    const [first] = sockets;
+    if (callback) listener.once("listening", callback);
+    signal?.addEventListener("abort", () => listener.close(), { once: true });
+    if (first?.address?.type === "unix") paths.set(listener, first.address.path.replace(/^@/, "\0"));
+    // The definition's counts, then the program's, then the unit's.
+    const wanted = built?.sockets[name]?.backlog ?? backlog;
+    if (wanted) for (const socket of sockets) Object.defineProperty(socket, "backlog", { value: wanted });
+    if (first?.role === "connection") process.nextTick(() => listener.emit("listening"));
+
+    let isTold = false;
+    const hear = () => {
+      isTold = true;
+    };
+    const fail = (error: ActivationError) => {
+      if (callback && listener instanceof dgram.Socket) listener.off("listening", callback);
+      // Node has emitted its own. Where only we have heard it, the program is to end as it would have.
+      if (isTold && listener.listenerCount("error") > 0) return;
+      process.nextTick(() => listener.emit("error", asNodesOwn(error, address)));
+    };
+    listener.once(errorMonitor, hear);
+    tellLater(listener, () => activation.listen(listener as Server, name))
+      .catch(fail)
+      .finally(() => listener.off(errorMonitor, hear));
+  }
+
+  function leaveAlone(listener: Listener, address: Address): void {
+    if (!listener.listeners(errorMonitor).includes(explain)) listener.on(errorMonitor, explain);
+    if (isWatched) return;
+    isWatched = true;
+    setTimeout(() => {
+      const what = "the program listens on an address that no passed socket is for";
+      if (!isAdopted) print(`warning: ${what}; ${whatThereIs(formatAddress(address))}`);
+    }, PATIENCE).unref();
+  }
+
+  function explain(error: NodeJS.ErrnoException & { address?: string; port?: number }): void {
+    const { message, stack = "", syscall, address, port = -1 } = error;
+    if (!REFUSALS.includes(error.code ?? "") || message.includes(REFUSED)) return;
+    const wanted = port < 0 ? `unix:${address}` : `${syscall === "bind" ? "udp:" : ""}${port}`;
+    error.message = `${message}. ${REFUSED}; ${whatThereIs(wanted)}`;
+    error.stack = stack.replace(message, () => error.message);
+  }
+
+  function whatThereIs(address: string): string {
+    const mend = built
+      ? `give it a socket in the definition: { listen: ..., adopt: "${address}" }`
+      : `name its socket "${address}" (FileDescriptorName=), or set ROUSE_ADOPT="NAME=${address}"`;
+    return `passed: ${describe(...activation.sockets())}; mapped: ${describeRules(rules)}. To adopt ${address}, ${mend}`;
+  }
+}
+
+/** Milliseconds after which a program that was passed sockets is expected to have adopted one. */
+const PATIENCE = 3_000;
+
+const REFUSED = "This address is not adopted, and the system does not let the program have it";
+
+/** Of RestrictAddressFamilies=, a read-only file system, a user without privileges. */
+const REFUSALS = ["EACCES", "EPERM", "EAFNOSUPPORT", "EROFS"];
+
+function isUnbound(socket: dgram.Socket): boolean {
+  try {
+    socket.address();
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ERR_SOCKET_DGRAM_NOT_RUNNING"; // Closed: Node says so.
+  }
+}
+
+/** A dgram socket is bound to a descriptor at once, to a port later: the program may wait for the event after its call. */
+function tellLater<T>(listener: Listener, work: () => T): T {
+  const { emit } = listener;
+  const isOwn = Object.hasOwn(listener, "emit");
+  listener.emit = (event: string, ...args: unknown[]) => {
+    if (event !== "listening") return Reflect.apply(emit, listener, [event, ...args]);
+    process.nextTick(() => listener.emit(event));
+    return true;
+  };
+  try {
+    return work();
+  } finally {
+    if (isOwn) listener.emit = emit;
+    else Reflect.deleteProperty(listener, "emit");
+  }
+}
+
+/** To the program, a socket that has a server already is an address in use, which some know how to mend. */
+function asNodesOwn(error: ActivationError, { type, ...place }: Address): Error {
+  if (error.code !== "socket-taken") return error;
+  const syscall = type === "udp" ? "bind" : "listen";
+  const { path, host = "::", port } = { path: undefined, host: undefined, port: undefined, ...place };
+  const message = `${syscall} EADDRINUSE: address already in use ${path ?? `${host}:${port}`}. ${error.message}`;
+  const errno = -constants.errno.EADDRINUSE;
+  return Object.assign(new Error(message), { code: "EADDRINUSE", errno, syscall, address: path ?? host, port });
+}

@@ -1,0 +1,90 @@
+/** Which socket a listen call of the program receives. */
+import { resolve } from "node:path";
+import { UNNAMED } from "../../systemd/listen-fds.ts";
+import { type Address, formatAddress, parseAddress } from "./address.ts";
+import { built } from "./built.ts";
+import { ActivationError } from "./error.ts";
+import type { PassedSocket } from "./passed-socket.ts";
+
+/** The address that the program listens on, and the name of the socket which that call receives. */
+export interface AdoptionRule {
+  readonly name: string;
+  readonly address: Address;
+}
+
+export interface AdoptionRules {
+  readonly all: readonly AdoptionRule[];
+  /**
+   * The name of the socket for a call that listens on `asked`. Where there is no rule, a socket is for the port or path that
+   * it is named by, and the only socket for the first call of its kind, which makes a rule of that.
+   */
+  find(sockets: readonly PassedSocket[], asked: Address): string | undefined;
+}
+
+/**
+ * Gives what the definition says, or where that says nothing, ROUSE_ADOPT="NAME=PORT NAME=/PATH ...", which is taken out of `env`.
+ * @throws {ActivationError} bad-variable
+ */
+export function readRules(env: NodeJS.ProcessEnv): AdoptionRules {
+  const variable = env.ROUSE_ADOPT;
+  Reflect.deleteProperty(env, "ROUSE_ADOPT");
+  const baked = Object.entries(built?.sockets ?? {}).flatMap(([name, { adopt }]) => (adopt ? [rule(name, adopt)] : []));
+  const all = baked.length > 0 ? baked : parse(variable ?? "");
+  return {
+    all,
+    find(sockets, asked) {
+      const matching = all.filter(({ address }) => covers(address, asked));
+      // One for this host alone goes before one for any.
+      const exact = matching.find(({ address }) => address.type !== "unix" && address.host !== undefined);
+      if (all.length > 0) return (exact ?? matching[0])?.name;
+
+      const ofKind = sockets.filter((socket) => socket.type === (asked.type === "udp" ? "datagram" : "stream"));
+      const own = asked.type === "unix" ? asked.path : String(asked.port);
+      if (ofKind.some(({ name }) => name === own)) return own;
+      const only = onlyOne(sockets);
+      // Who asks for any free port means none of ours.
+      if (!only || !ofKind.includes(only) || own === "0") return undefined;
+      all.push({ name: only.name, address: asked });
+      return only.name;
+    },
+  };
+}
+
+export function describeRules({ all }: AdoptionRules): string {
+  return all.map(({ name, address }) => `${name}=${formatAddress(address)}`).join(" ") || "none";
+}
+
+// --- internal ---
+
+function parse(variable: string): AdoptionRule[] {
+  try {
+    return [...variable.matchAll(/\S+/g)].map(([text]) => {
+      const [, name, address] = /^([^=]+)=(.*)$/.exec(text) ?? [];
+      if (name === undefined) throw new SyntaxError(`"${text}" is no NAME=ADDRESS`);
+      return rule(name, address!.replace(/^(?=[./])/, "unix:"));
+    });
+  } catch (cause) {
+    const what = `ROUSE_ADOPT="${variable}": ${(cause as Error).message}`;
+    throw new ActivationError("bad-variable", what, 'Write for example ROUSE_ADOPT="http=3000 https=3443"', cause);
+  }
+}
+
+function rule(name: string, address: string): AdoptionRule {
+  return { name, address: parseAddress(address) };
+}
+
+function covers(rule: Address, asked: Address): boolean {
+  if (rule.type === "unix" || asked.type === "unix") {
+    return rule.type === "unix" && asked.type === "unix" && resolve(rule.path) === resolve(asked.path);
+  }
+  if (rule.type !== asked.type || rule.port !== asked.port) return false;
+  const isAny = asked.host === undefined && (rule.host === "::" || rule.host === "0.0.0.0");
+  return rule.host === undefined || isAny || rule.host === asked.host?.toLowerCase();
+}
+
+/** The socket, of which a unit may have several under one name. One that is named by a port or a path is for that. */
+function onlyOne(sockets: readonly PassedSocket[]): PassedSocket | undefined {
+  const [first, ...others] = sockets.filter(({ role, name }) => role !== undefined && name !== "stored");
+  if (others.some(({ name }) => name !== first?.name || name === UNNAMED)) return undefined;
+  return first && !/^\d+$|\//.test(first.name) ? first : undefined;
+}
