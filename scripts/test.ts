@@ -18,7 +18,14 @@ if (files.length === 0) {
 }
 const { status } = spawnSync(
   process.execPath,
-  ["--disable-warning=ExperimentalWarning", "--test", "--test-reporter=spec", "--test-concurrency=1", ...files],
+  [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    "--test-reporter=spec",
+    "--test-concurrency=1",
+    "--test-timeout=240000",
+    ...files,
+  ],
   { cwd: root, stdio: "inherit" },
 );
 process.exit(status ?? 1);

@@ -30,14 +30,24 @@ export function takeListenVariables(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 /**
  * Reads the variables as the process `ownPid`; undefined where nothing was passed. What is addressed to another process is
  * read no further: its count is 0.
+ * @param ownPidfdId gives the inode number of a pidfd of this process, which unlike its id is never used again; undefined
+ * where the kernel has none: then it is not compared, as systemd does it
  * @throws {ActivationError} bad-variable, name-count
  */
-export function parseListenFds(env: Readonly<NodeJS.ProcessEnv>, ownPid: number): ListenFds | undefined {
+export function parseListenFds(
+  env: Readonly<NodeJS.ProcessEnv>,
+  ownPid: number,
+  ownPidfdId: () => bigint | undefined = () => undefined,
+): ListenFds | undefined {
   const pid = parseNumber(env, "LISTEN_PID", MAX_INT);
   if (env.LISTEN_FDS === undefined) return undefined;
   if (pid !== undefined && pid !== ownPid) return { pid, count: 0, names: undefined };
-  // A pidfd id is a 64-bit inode number. Ours cannot be obtained here, in which case systemd skips the comparison too.
-  parseNumber(env, "LISTEN_PIDFDID", 2 ** 64);
+  if (parseNumber(env, "LISTEN_PIDFDID", 2 ** 64) !== undefined) {
+    const own = ownPidfdId();
+    // As BigInt: an inode number has 64 bits.
+    if (own !== undefined && own !== BigInt(env.LISTEN_PIDFDID!))
+      return { pid: pid ?? ownPid, count: 0, names: undefined };
+  }
   const count = parseNumber(env, "LISTEN_FDS", MAX_INT - FIRST_DESCRIPTOR)!;
   // Names are not escaped, may repeat and may be empty.
   const names = env.LISTEN_FDNAMES?.split(":");

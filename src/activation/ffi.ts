@@ -43,6 +43,12 @@ export function openPipe(): [reading: number, writing: number] | undefined {
   return foreign("pipe", ["pointer"], "i32")?.(ends) === 0 ? [ends[0]!, ends[1]!] : undefined;
 }
 
+/** pidfd_open(2): a descriptor that stands for a process. Undefined where there is none. */
+export function openPidfd(pid: number): number | undefined {
+  const fd = foreign("pidfd_open", ["i32", "u32"], "i32")?.(pid, 0) ?? -1;
+  return fd < 0 ? undefined : fd;
+}
+
 /**
  * Sends one datagram, with descriptors where some are given (SCM_RIGHTS, unix(7)), through an open descriptor or to the
  * unix socket at a path; "@" in front stands for the abstract namespace. Linux only.

@@ -44,8 +44,6 @@ export async function bindTo(datagrams: DatagramSocket, socket: OwnedSocket): Pr
   const listening = once(datagrams, "listening");
   listening.catch(() => {});
   try {
-    // Of a descriptor Node tells at once, before bind returns.
-    const listening = once(datagrams, "listening");
     datagrams.bind(bindOptions(socket));
     await listening;
   } catch (error) {

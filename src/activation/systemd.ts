@@ -1,4 +1,5 @@
 /** The source "systemd": descriptors by LISTEN_FDS, from systemd, systemd-socket-activate, systemfd and others that speak it. */
+import { closeSync, fstatSync, statfsSync } from "node:fs";
 import {
   FIRST_DESCRIPTOR,
   type ListenFds,
@@ -8,6 +9,7 @@ import {
 } from "../../systemd/listen-fds.ts";
 import { descriptorKind, isNodesOwn, lostDescriptor, START_DIRECTLY } from "./descriptor.ts";
 import { ActivationError } from "./error.ts";
+import { openPidfd } from "./ffi.ts";
 import { type OwnedSocket, passedSocket } from "./passed-socket.ts";
 import { debug } from "./report.ts";
 
@@ -25,12 +27,15 @@ export function socketsFromSystemd(env: NodeJS.ProcessEnv): readonly OwnedSocket
 
 type Outcome = readonly OwnedSocket[] | ActivationError | undefined;
 
+/** PID_FS_MAGIC of linux/magic.h. */
+const PIDFS = 0x50494446;
+
 const outcomes = new WeakMap<NodeJS.ProcessEnv, Outcome>();
 
 function receive(variables: NodeJS.ProcessEnv): Outcome {
   let parsed: ListenFds | undefined;
   try {
-    parsed = parseListenFds(variables, process.pid);
+    parsed = parseListenFds(variables, process.pid, ownPidfdId);
     debug(() => `systemd: ${parsed ? JSON.stringify(variables) : "no LISTEN_FDS"}`);
     if (!parsed) return undefined;
     return parsed.count === 0 ? otherProcess(whoseSockets(parsed.pid!)) : readSockets(parsed);
@@ -62,7 +67,22 @@ function readSockets({ pid, count, names }: ListenFds): OwnedSocket[] {
   return sockets;
 }
 
+/** pidfd_open(2). Only pidfs, of Linux 6.9, gives each process a number of its own (systemd: pidfd_get_inode_id). */
+function ownPidfdId(): bigint | undefined {
+  const fd = openPidfd(process.pid);
+  if (fd === undefined) return undefined;
+  try {
+    const isPidfs = statfsSync(`/proc/self/fd/${fd}`).type === PIDFS;
+    return isPidfs ? fstatSync(fd, { bigint: true }).ino : undefined;
+  } catch {
+    return undefined;
+  } finally {
+    closeSync(fd);
+  }
+}
+
 function whoseSockets(pid: number): string {
+  if (pid === process.pid) return `LISTEN_PIDFDID is of an earlier process with the number ${pid}`;
   return `LISTEN_PID=${pid} ${pid === process.ppid ? "names the parent of" : "is not"} this process (${process.pid})`;
 }
 

@@ -21,28 +21,34 @@ export interface ProgramOptions {
   readonly sockets?: Readonly<Record<string, HeldSocket | readonly HeldSocket[]>>;
   readonly env?: NodeJS.ProcessEnv;
   readonly withoutPid?: boolean;
+  /** The program's own arguments. */
+  readonly args?: readonly string[];
+  /** Its descriptor 0, as inetd gives it. */
+  readonly stdin?: { readonly fd: number };
 }
 
 export const node = process.execPath;
 export const flags: readonly string[] = ["--disable-warning=ExperimentalWarning"];
 export const runtime: string = new URL("../../src/index.ts", import.meta.url).href;
 
-/** Starts an ES module given as text, in which `activate`, `ActivationError` and the modules fs, net and http stand ready. */
+/** Starts an ES module given as text, in which `activate`, `ActivationError` and the modules fs, net, http and dgram stand ready. */
 export function startProgram(source: string, options: ProgramOptions = {}): Program {
-  return start(node, [...flags, "--input-type=module", "--eval", moduleText(source)], options);
+  // With --eval the arguments would start one place earlier than a program's do.
+  const args = options.args ? ["--", "program", ...options.args] : [];
+  return start(node, [...flags, "--input-type=module", "--eval", moduleText(source), ...args], options);
 }
 
 /** The whole of such a module. */
 export function moduleText(source: string): string {
   return `import { activate, ActivationError } from ${JSON.stringify(runtime)};
-    import fs from "node:fs"; import http from "node:http"; import net from "node:net"; ${source}`;
+    import fs from "node:fs"; import http from "node:http"; import net from "node:net"; import dgram from "node:dgram"; ${source}`;
 }
 
 export function start(command: string, args: readonly string[], options: ProgramOptions = {}): Program {
-  const { sockets, env, withoutPid = false } = options;
+  const { sockets, env, withoutPid = false, stdin } = options;
   const child = sockets
     ? spawnActivated(command, args, { sockets, withoutPid, env: { ...env } })
-    : spawn(command, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+    : spawn(command, args, { env: { ...process.env, ...env }, stdio: [stdin?.fd ?? "ignore", "pipe", "pipe"] });
   return watch(child);
 }
 

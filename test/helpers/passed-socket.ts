@@ -1,7 +1,9 @@
 /** Sockets to hand over, and programs that are started with them: what systemd does, in a test. Needs node:ffi (bin/pinned-node). */
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { dlopen } from "node:ffi";
+import { once } from "node:events";
+import { dlopen, getRawPointer } from "node:ffi";
 import { closeSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 
 /** A socket that this process holds and never accepts from, as systemd does. */
 export interface HeldSocket {
@@ -44,6 +46,33 @@ export function receiveDatagram(socket: { readonly fd: number }): string | undef
   return length < 0 ? undefined : new TextDecoder().decode(bytes.subarray(0, length));
 }
 
+/** As receiveDatagram, with the descriptors that came along (SCM_RIGHTS); they are the caller's to close. */
+export function receiveWithDescriptors(socket: {
+  readonly fd: number;
+}): { message: string; fds: number[] } | undefined {
+  const bytes = Buffer.alloc(4096);
+  const vector = new BigUint64Array([getRawPointer(bytes), BigInt(bytes.length)]);
+  const control = Buffer.alloc(256);
+  const header = new BigUint64Array([0n, 0n, getRawPointer(vector), 1n, getRawPointer(control), 256n, 0n]);
+  const length = Number(c.recvmsg(socket.fd, header, MSG_DONTWAIT));
+  if (length < 0) return undefined;
+  // cmsghdr: 16 bytes, of which the first 8 are its length, then the descriptors.
+  const count = header[5] === 0n ? 0 : (Number(control.readBigUInt64LE(0)) - 16) / 4;
+  const fds = Array.from({ length: count }, (_, index) => control.readInt32LE(16 + 4 * index));
+  return { message: bytes.toString("utf8", 0, length), fds };
+}
+
+/** A connected TCP socket, as inetd nowait and Accept=yes pass it, with the client's end of it. */
+export async function connectedPair(): Promise<{ passed: HeldSocket; client: Socket }> {
+  const listener = holdSocket();
+  const client = connect(listener.port, "127.0.0.1");
+  await once(client, "connect");
+  const fd = c.accept4(listener.fd, null, null, SOCK_CLOEXEC);
+  if (fd < 0) throw new Error("accept(2) failed");
+  listener.close();
+  return { passed: { fd, port: listener.port, close: () => closeSync(fd) }, client };
+}
+
 export interface ActivatedOptions extends Omit<SpawnOptions, "stdio"> {
   /** By name, in the order in which they are passed. */
   readonly sockets: Readonly<Record<string, { readonly fd: number } | readonly { readonly fd: number }[]>>;
@@ -84,6 +113,8 @@ const { functions: c } = dlopen(null, {
   connect: { arguments: ["i32", "pointer", "u32"], return: "i32" },
   listen: { arguments: ["i32", "i32"], return: "i32" },
   getsockname: { arguments: ["i32", "pointer", "pointer"], return: "i32" },
+  accept4: { arguments: ["i32", "pointer", "pointer", "i32"], return: "i32" },
+  recvmsg: { arguments: ["i32", "pointer", "i32"], return: "i64" },
   recv: { arguments: ["i32", "pointer", "u64", "i32"], return: "i64" },
 });
 

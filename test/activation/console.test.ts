@@ -1,0 +1,40 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { flags, node, runtime } from "./program.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "rouse-console-"));
+after(() => rmSync(folder, { recursive: true }));
+
+const SOURCE = `import { console } from ${JSON.stringify(runtime)};
+  console.debug("d"); console.log("l %d", 1); console.info({ i: 1 }); console.warn("w"); console.error("two\\nlines");`;
+
+/** Both streams go to files; JOURNAL_STREAM names that of `journal`. */
+function run(journal: "stdout" | "stderr" | "neither" | "both"): { stdout: string; stderr: string } {
+  const [out, error] = [join(folder, `${journal}.out`), join(folder, `${journal}.err`)];
+  const stdio = [openSync(out, "w"), openSync(journal === "both" ? out : error, "a")] as const;
+  const { dev, ino } = fstatSync(stdio[journal === "stderr" ? 1 : 0]);
+  const env = { ...process.env, JOURNAL_STREAM: journal === "neither" ? "1:2" : `${dev}:${ino}` };
+  spawnSync(node, [...flags, "--input-type=module", "--eval", SOURCE], { env, stdio: ["ignore", ...stdio] });
+  const stderr = journal === "both" ? "" : readFileSync(error, "utf8");
+  return { stdout: readFileSync(out, "utf8"), stderr };
+}
+
+describe("the console for the journal", () => {
+  it("puts the priority before each line where the stream is the journal", () => {
+    const { stdout } = run("both");
+    assert.equal(stdout, "<7>d\n<6>l 1\n<6>{ i: 1 }\n<4>w\n<3>two\n<3>lines\n");
+  });
+
+  it("judges each stream by itself", () => {
+    assert.deepEqual(run("stderr"), { stdout: "d\nl 1\n{ i: 1 }\n", stderr: "<4>w\n<3>two\n<3>lines\n" });
+    assert.deepEqual(run("stdout"), { stdout: "<7>d\n<6>l 1\n<6>{ i: 1 }\n", stderr: "w\ntwo\nlines\n" });
+  });
+
+  it("is plain where JOURNAL_STREAM is that of somebody before", () => {
+    assert.deepEqual(run("neither"), { stdout: "d\nl 1\n{ i: 1 }\n", stderr: "w\ntwo\nlines\n" });
+  });
+});
