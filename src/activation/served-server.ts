@@ -129,6 +129,12 @@ function hold<T extends EventEmitter>(set: Set<T>, item: T, ended: () => void): 
 function receive(server: Server & { allowHalfOpen?: boolean; noDelay?: boolean }, fd: number): void {
   const socket = new Socket({ fd, allowHalfOpen: server.allowHalfOpen ?? false });
   Object.assign(socket, { server });
+  // An HTTP server begins to watch its connections (headersTimeout, closeIdleConnections) when it listens, which it never
+  // does here. The event itself would mislead the program: there is no address().
+  server
+    .listeners("listening")
+    .find(({ name }) => name === "setupConnectionsTracking")
+    ?.call(server);
   if (server.noDelay) socket.setNoDelay(true);
   server.emit("connection", socket);
 }
