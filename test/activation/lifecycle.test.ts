@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { closeSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { connectUnixDatagram, holdSocket } from "../helpers/passed-socket.ts";
+import { holdSocket } from "../helpers/passed-socket.ts";
 import { openNotifySocket } from "./manager.ts";
 import { runProgram, startProgram } from "./program.ts";
 
@@ -156,7 +156,7 @@ describe("what the manager keeps", () => {
 describe("sd_notify through OpenFile=", () => {
   it("writes to the descriptor called notify, which is no socket of the program's", async () => {
     const http = holdSocket();
-    const notify = connectUnixDatagram(NOTIFY_SOCKET);
+    const notify = holdSocket({ to: NOTIFY_SOCKET, type: "datagram" });
     const { stdout } = await runProgram(
       `${SERVER} console.log(activation.sockets().length); activation.extendTimeout(1500.4); await activation.ready("up"); process.exit()`,
       { sockets: { http, notify }, env: { NOTIFY_SOCKET: "/nowhere/that/is" } },

@@ -73,14 +73,6 @@ export async function connectedPair(): Promise<{ passed: HeldSocket; client: Soc
   return { passed: { fd, port: listener.port, close: () => closeSync(fd) }, client };
 }
 
-/** A unix datagram socket that is connected to `path`, as systemd opens one for OpenFile=. */
-export function connectUnixDatagram(path: string): HeldSocket {
-  const fd = c.socket(AF_UNIX, 2 | SOCK_CLOEXEC, 0);
-  const address = unixAddress(path);
-  if (c.connect(fd, address, address.length) !== 0) throw new Error(`connect(2) to ${path} failed`);
-  return { fd, port: 0, close: () => closeSync(fd) };
-}
-
 export interface ActivatedOptions extends Omit<SpawnOptions, "stdio"> {
   /** By name, in the order in which they are passed. */
   readonly sockets: Readonly<Record<string, { readonly fd: number } | readonly { readonly fd: number }[]>>;
@@ -118,7 +110,6 @@ const MSG_DONTWAIT = 0x40;
 const { functions: c } = dlopen(null, {
   socket: { arguments: ["i32", "i32", "i32"], return: "i32" },
   bind: { arguments: ["i32", "pointer", "u32"], return: "i32" },
-  connect: { arguments: ["i32", "pointer", "u32"], return: "i32" },
   listen: { arguments: ["i32", "i32"], return: "i32" },
   getsockname: { arguments: ["i32", "pointer", "pointer"], return: "i32" },
   connect: { arguments: ["i32", "pointer", "u32"], return: "i32" },
