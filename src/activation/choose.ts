@@ -37,8 +37,9 @@ export function chooseSockets({ fallback, fd, fdFlag, perConnection, env }: Choo
   // Where the protocol gives no name, it is the one that the program names first.
   const firstName = asked[0] ?? names[0] ?? UNNAMED;
 
-  const explicit = explicitDescriptor(fd) ?? (fdFlag ? takeFdFlag(process.argv, env) : undefined);
+  // First, because the variables have to go whatever else is wrong.
   const passed = socketsFromSystemd(env);
+  const explicit = explicitDescriptor(fd) ?? (fdFlag ? takeFdFlag(process.argv, env) : undefined);
   if (explicit) return decide("fd", [socketFromDescriptor(explicit, passed, firstName)]);
   if (passed instanceof ActivationError) requireFallback(passed, asked);
   else if (passed) return decide("systemd", passed);

@@ -23,12 +23,13 @@ export function takeFdFlag(argv: string[], env: NodeJS.ProcessEnv): ExplicitDesc
   const variable = env.SERVER_LISTEN_FD;
   Reflect.deleteProperty(env, "SERVER_LISTEN_FD");
   const found = takeFlag(argv) ?? (variable !== undefined && { value: variable, from: `SERVER_LISTEN_FD=${variable}` });
-  if (!found) return taken;
+  if (!found) return taken.get(env);
   if (!/^\d{1,9}$/.test(found.value ?? "")) {
     throw new ActivationError("bad-option", `${found.from} is no descriptor`, "Give a number, for example --fd 0");
   }
-  taken = { number: Number(found.value), from: found.from };
-  return taken;
+  const explicit = { number: Number(found.value), from: found.from };
+  taken.set(env, explicit);
+  return explicit;
 }
 
 /**
@@ -74,7 +75,7 @@ export function socketFromDescriptor(
 
 // --- internal ---
 
-let taken: ExplicitDescriptor | undefined;
+const taken = new WeakMap<NodeJS.ProcessEnv, ExplicitDescriptor>();
 const sockets = new Map<number, OwnedSocket>();
 
 function takeFlag(argv: string[]): { value: string | undefined; from: string } | undefined {

@@ -7,6 +7,7 @@ import {
   takeListenVariables,
   UNNAMED,
 } from "../../systemd/listen-fds.ts";
+import { ancestorCommand } from "./ancestors.ts";
 import { descriptorKind, isNodesOwn, lostDescriptor, START_DIRECTLY } from "./descriptor.ts";
 import { ActivationError } from "./error.ts";
 import { openPidfd } from "./ffi.ts";
@@ -83,7 +84,10 @@ function ownPidfdId(): bigint | undefined {
 
 function whoseSockets(pid: number): string {
   if (pid === process.pid) return `LISTEN_PIDFDID is of an earlier process with the number ${pid}`;
-  return `LISTEN_PID=${pid} ${pid === process.ppid ? "names the parent of" : "is not"} this process (${process.pid})`;
+  const command = ancestorCommand(pid);
+  return command === undefined
+    ? `LISTEN_PID=${pid} is not this process (${process.pid})`
+    : `LISTEN_PID=${pid} names what started this process (${process.pid}), which is \`${command.slice(0, 100)}\``;
 }
 
 function otherProcess(why: string): ActivationError {

@@ -230,7 +230,7 @@ describe("sockets of another process", () => {
     const env = { LISTEN_FDS: "1", LISTEN_PID: String(process.pid) };
     assertRefused(
       await runProgram("activate();", { env }),
-      /names the parent of this process .* npm run, node --run and node --watch/,
+      /names what started this process \(\d+\), which is `\S*node.*`. npm run, node --run and node --watch/,
     );
   });
 
