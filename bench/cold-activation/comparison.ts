@@ -1,5 +1,6 @@
 import { table } from "../../src/cli/print.ts";
-import { quantile, type Sample } from "./sample.ts";
+import { quantile } from "../common/quantile.ts";
+import type { Sample } from "./sample.ts";
 
 /** Servers measured side by side in one run. */
 export interface Comparison {

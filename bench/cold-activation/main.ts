@@ -7,11 +7,11 @@ import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { whyNotHere } from "../../test/system/tools.ts";
+import { machineFacts } from "../common/machine-facts.ts";
+import { writeReadme } from "../common/readme.ts";
 import { activateOnce, runOnce } from "./activation.ts";
 import { type Comparison, comparisonMarkdown, comparisonText, type Row } from "./comparison.ts";
-import { machineFacts } from "./machine-facts.ts";
 import { forgetCached } from "./page-cache.ts";
-import { writeReadme } from "./readme.ts";
 import type { Sample } from "./sample.ts";
 import { buildServers, definition, type Server, sources } from "./servers.ts";
 import { type Installation, measureThroughSystemd } from "./through-systemd.ts";
@@ -31,9 +31,9 @@ if (loadavg()[0]! > 0.5)
   tell(`the load is ${loadavg()[0]!.toFixed(1)}: something else runs here, the figures will be noisy`);
 
 const comparisons = [await compareDirectly(), await compareThroughSystemd()].filter((each) => each !== undefined);
-const facts = await machineFacts(servers);
+const facts = await machineFacts();
 process.stdout.write(`\n${[...comparisons.map(comparisonText), `${facts}\n`].join("\n")}`);
-if (options.markdown) writeReadme([...comparisons.map(comparisonMarkdown), `${facts}\n`].join("\n"));
+if (options.markdown) writeReadme("cold activation", [...comparisons.map(comparisonMarkdown), `${facts}\n`].join("\n"));
 
 // --- internal ---
 

@@ -24,11 +24,3 @@ export function readMemory(pid: number): Memory {
   };
   return { resident: field("VmRSS"), own: field("RssAnon") };
 }
-
-/** The value below which the given part of all lies; 0.5 is the median. */
-export function quantile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const position = (sorted.length - 1) * part;
-  const [below, above] = [sorted[Math.floor(position)]!, sorted[Math.ceil(position)]!];
-  return below + (above - below) * (position % 1);
-}

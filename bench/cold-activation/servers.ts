@@ -1,7 +1,8 @@
 import { execFile } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { buildGo } from "../common/go.ts";
 
 /** A server that can be started with its socket as descriptor 3. */
 export interface Server {
@@ -34,13 +35,10 @@ export async function buildServers(folder: string): Promise<(Server | MissingSer
     await attempt("node --build-sea, code cache", "sea-cache", () =>
       buildSea(folder, "sea-cache", { useCodeCache: true }),
     ),
-    await attempt("Go, go-systemd", "go", () => buildGo(folder)),
+    await attempt("Go, go-systemd", "go", async () => [
+      await buildGo(join(sources, "server.go"), join(folder, "go-server")),
+    ]),
   ];
-}
-
-/** The version of the Go that was used, from a built Go program. */
-export async function goVersion(program: string): Promise<string> {
-  return (await run(await findGo(), ["version", program])).stdout.trim().split(" ").at(-1)!.replace("go", "Go ");
 }
 
 // --- internal ---
@@ -75,25 +73,4 @@ async function buildSea(folder: string, name: string, settings: object): Promise
   writeFileSync(join(cwd, "sea.json"), JSON.stringify(config));
   await run(process.execPath, ["--build-sea", "sea.json"], { cwd });
   return [join(cwd, name)];
-}
-
-/** With Debian's sources, which lie in a GOPATH; offline. Static, so that it also starts in a Debian of another release. */
-async function buildGo(folder: string): Promise<string[]> {
-  const goPath = "/usr/share/gocode";
-  if (!existsSync(join(goPath, "src/github.com/coreos/go-systemd/activation"))) {
-    throw new Error("go-systemd is not installed: apt-get install golang-go golang-github-coreos-go-systemd-dev");
-  }
-  const program = join(folder, "go-server");
-  const offline = { GOPROXY: "off", GOTOOLCHAIN: "local", GOFLAGS: "" };
-  await run(await findGo(), ["build", "-o", program, join(sources, "server.go")], {
-    env: { ...process.env, ...offline, GO111MODULE: "off", GOPATH: goPath, CGO_ENABLED: "0" },
-  });
-  return [program];
-}
-
-async function findGo(): Promise<string> {
-  for (const go of ["go", "/usr/lib/go/bin/go"]) {
-    if (await run(go, ["version"]).catch(() => undefined)) return go;
-  }
-  throw new Error("Go is not installed: apt-get install golang-go golang-github-coreos-go-systemd-dev");
 }

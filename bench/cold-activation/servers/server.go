@@ -3,7 +3,7 @@ package main
 import (
 	"net/http"
 
-	"github.com/coreos/go-systemd/activation"
+	"github.com/coreos/go-systemd/v22/activation"
 )
 
 func main() {
