@@ -3,20 +3,24 @@
  * See ../README.md.
  */
 import { mkdtempSync, rmSync } from "node:fs";
-import { loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { whyNotHere } from "../../test/system/tools.ts";
+import { type Figures, figuresMarkdown, figuresText } from "../common/figures.ts";
 import { machineFacts } from "../common/machine-facts.ts";
+import { rounds as countRounds } from "../common/options.ts";
 import { writeReadme } from "../common/readme.ts";
+import { tell, tellLoad } from "../common/tell.ts";
 import { activateOnce, runOnce } from "./activation.ts";
-import { type Comparison, comparisonMarkdown, comparisonText, type Row } from "./comparison.ts";
+import { compare } from "./comparison.ts";
 import { forgetCached } from "./page-cache.ts";
 import type { Sample } from "./sample.ts";
 import { buildServers, definition, type Server, sources } from "./servers.ts";
 import { type Installation, measureThroughSystemd } from "./through-systemd.ts";
 
 const options = readOptions();
+const base = "node server.cjs";
 const folder = mkdtempSync(join(tmpdir(), "rouse-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
@@ -27,18 +31,17 @@ for (const server of await buildServers(folder)) {
   if ("reason" in server) tell(`no row for ${server.name}: ${server.reason}`);
   else servers.push(server);
 }
-if (loadavg()[0]! > 0.5)
-  tell(`the load is ${loadavg()[0]!.toFixed(1)}: something else runs here, the figures will be noisy`);
+tellLoad();
 
 const comparisons = [await compareDirectly(), await compareThroughSystemd()].filter((each) => each !== undefined);
 const facts = await machineFacts();
-process.stdout.write(`\n${[...comparisons.map(comparisonText), `${facts}\n`].join("\n")}`);
-if (options.markdown) writeReadme("cold activation", [...comparisons.map(comparisonMarkdown), `${facts}\n`].join("\n"));
+process.stdout.write(`\n${[...comparisons.map(figuresText), `${facts}\n`].join("\n")}`);
+if (options.markdown) writeReadme("cold activation", [...comparisons.map(figuresMarkdown), `${facts}\n`].join("\n"));
 
 // --- internal ---
 
 /** This process is the service manager. */
-async function compareDirectly(): Promise<Comparison> {
+async function compareDirectly(): Promise<Figures> {
   const empty = [join(folder, "node"), join(sources, "empty.cjs")];
   const measures: { name: string; measure: () => Promise<Sample> }[] = [
     ...servers.map(({ name, command }) => ({ name, measure: () => activateOnce(command) })),
@@ -54,10 +57,10 @@ async function compareDirectly(): Promise<Comparison> {
       if (round >= 0) rows[index]!.samples.push(sample);
     }
   }
-  return compare(`Started with the socket as descriptor 3, ${options.rounds} rounds`, rows);
+  return compare(`Started with the socket as descriptor 3, ${options.rounds} rounds`, rows, base);
 }
 
-async function compareThroughSystemd(): Promise<Comparison | undefined> {
+async function compareThroughSystemd(): Promise<Figures | undefined> {
   const obstacle = options.systemdRounds === 0 ? "not wanted" : whyNotHere();
   if (obstacle !== undefined) {
     tell(`no comparison through systemd: ${obstacle}`);
@@ -78,11 +81,7 @@ async function compareThroughSystemd(): Promise<Comparison | undefined> {
   );
   const { version, samples } = await measureThroughSystemd(definition, installations, options.systemdRounds);
   const rows = installations.map(({ name }, index) => ({ name, samples: samples[index]! }));
-  return compare(`Started by ${version} in a container, ${options.systemdRounds} rounds`, rows);
-}
-
-function compare(title: string, rows: readonly Row[]): Comparison {
-  return { title, rows, base: "node server.cjs" };
+  return compare(`Started by ${version} in a container, ${options.systemdRounds} rounds`, rows, base);
 }
 
 function readOptions() {
@@ -94,18 +93,8 @@ function readOptions() {
     },
   });
   return {
-    rounds: count(values.rounds, 1),
-    systemdRounds: count(values["systemd-rounds"], 0),
+    rounds: countRounds(values.rounds, 1),
+    systemdRounds: countRounds(values["systemd-rounds"], 0),
     markdown: values.markdown,
   };
-}
-
-function count(text: string, least: number): number {
-  const number = Number(text);
-  if (Number.isInteger(number) && number >= least && number <= 1000) return number;
-  throw new RangeError(`a number of rounds is a whole one from ${least} to 1000, not ${text}`);
-}
-
-function tell(text: string): void {
-  process.stderr.write(`bench: ${text}\n`);
 }

@@ -1,0 +1,44 @@
+/** What the runtime costs, ours beside its peers, in one run. See ../README.md. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { figuresMarkdown, figuresText } from "../common/figures.ts";
+import { machineFacts } from "../common/machine-facts.ts";
+import { rounds } from "../common/options.ts";
+import { writeReadme } from "../common/readme.ts";
+import { tell, tellLoad } from "../common/tell.ts";
+import { buildPrograms } from "./programs.ts";
+import { measureStartCost } from "./start-cost.ts";
+
+const options = readOptions();
+const folder = mkdtempSync(join(tmpdir(), "rouse-bench-"));
+process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+
+tell("building the programs");
+const programs = await buildPrograms(folder);
+tellLoad();
+const tables = [await measureStartCost(programs, options.startRounds)];
+const facts = await machineFacts();
+process.stdout.write(`\n${[...tables.map(figuresText), `${facts}\n`].join("\n")}`);
+if (options.markdown) writeReadme("the runtime", [...tables.map(figuresMarkdown), `${facts}\n`].join("\n"));
+
+// --- internal ---
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      "start-rounds": { type: "string", default: "40" },
+      "serving-rounds": { type: "string", default: "25" },
+      "worker-rounds": { type: "string", default: "12" },
+      markdown: { type: "boolean", default: false },
+    },
+  });
+  return {
+    startRounds: rounds(values["start-rounds"], 1),
+    servingRounds: rounds(values["serving-rounds"], 1),
+    workerRounds: rounds(values["worker-rounds"], 1),
+    markdown: values.markdown,
+  };
+}
