@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { figuresMarkdown, figuresText } from "../common/figures.ts";
+import { type Figures, figuresMarkdown, figuresText } from "../common/figures.ts";
 import { machineFacts } from "../common/machine-facts.ts";
 import { rounds } from "../common/options.ts";
 import { writeReadme } from "../common/readme.ts";
 import { tell, tellLoad } from "../common/tell.ts";
 import { buildPrograms } from "./programs.ts";
+import { measureServing } from "./serving.ts";
+import { measureSize } from "./size.ts";
 import { measureStartCost } from "./start-cost.ts";
 
 const options = readOptions();
@@ -19,7 +21,9 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal
 tell("building the programs");
 const programs = await buildPrograms(folder);
 tellLoad();
-const tables = [await measureStartCost(programs, options.startRounds)];
+const tables: Figures[] = [await measureSize(folder)];
+if (options.startRounds > 0) tables.push(await measureStartCost(programs, options.startRounds));
+if (options.servingRounds > 0) tables.push(...(await measureServing(programs, options.servingRounds)));
 const facts = await machineFacts();
 process.stdout.write(`\n${[...tables.map(figuresText), `${facts}\n`].join("\n")}`);
 if (options.markdown) writeReadme("the runtime", [...tables.map(figuresMarkdown), `${facts}\n`].join("\n"));
@@ -36,9 +40,9 @@ function readOptions() {
     },
   });
   return {
-    startRounds: rounds(values["start-rounds"], 1),
-    servingRounds: rounds(values["serving-rounds"], 1),
-    workerRounds: rounds(values["worker-rounds"], 1),
+    startRounds: rounds(values["start-rounds"], 0),
+    servingRounds: rounds(values["serving-rounds"], 0),
+    workerRounds: rounds(values["worker-rounds"], 0),
     markdown: values.markdown,
   };
 }

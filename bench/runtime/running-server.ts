@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync, readFileSync } from "node:fs";
+import { type HeldSocket, holdSocket, spawnActivated } from "../../test/helpers/passed-socket.ts";
+import type { Command } from "./programs.ts";
+
+/** A server that runs until it is disposed of. */
+export interface RunningServer extends AsyncDisposable {
+  readonly port: number;
+  /** Milliseconds of CPU time that it and its children have used until now. */
+  cpu(): number;
+}
+
+/** Starts one that prints the port that it chose. */
+export async function startPlain([program, ...args]: Command, env: NodeJS.ProcessEnv = {}): Promise<RunningServer> {
+  const child = spawn(program!, args, { env: { ...process.env, ...clean, ...env }, stdio: ["ignore", "pipe", "pipe"] });
+  const printed = await Promise.race([once(child.stdout, "data"), failure(child)]);
+  return running(child, Number(printed));
+}
+
+/** Starts one on a passed socket, by systemd's protocol; `env` may say otherwise. */
+export async function startPassed([program, ...args]: Command, env: NodeJS.ProcessEnv = {}): Promise<RunningServer> {
+  const socket = holdSocket({ backlog: 511 }); // As Node's own.
+  const child = spawnActivated(program!, args, { sockets: { hello: socket }, env: { ...clean, ...env } });
+  const answered = fetch(`http://127.0.0.1:${socket.port}/`, { signal: AbortSignal.timeout(10_000) });
+  await Promise.race([answered.then((response) => response.text()), failure(child)]);
+  return running(child, socket.port, socket);
+}
+
+// --- internal ---
+
+/** What would change how a server runs, or whom it tells. */
+const clean: NodeJS.ProcessEnv = { NODE_OPTIONS: undefined, NODE_DEBUG: undefined, NOTIFY_SOCKET: undefined };
+
+function running(child: ChildProcess, port: number, socket?: HeldSocket): RunningServer {
+  const exited = once(child, "exit");
+  const kill = (): boolean => child.kill("SIGTERM");
+  process.on("exit", kill);
+  return {
+    port,
+    cpu: () => processTree(child.pid!).reduce((sum, pid) => sum + cpuTime(pid), 0),
+    async [Symbol.asyncDispose]() {
+      process.off("exit", kill);
+      kill();
+      const patience = setTimeout(() => child.kill("SIGKILL"), 5_000);
+      await exited;
+      clearTimeout(patience);
+      socket?.close();
+    },
+  };
+}
+
+/** Rejects when the server ends; until then it waits. */
+async function failure(child: ChildProcess): Promise<never> {
+  let printed = "";
+  child.stderr!.on("data", (text) => (printed += text));
+  const [code, signal] = await once(child, "exit");
+  throw new Error(`${child.spawnargs.join(" ")} ended with ${code ?? signal}: ${printed.trim()}`);
+}
+
+function processTree(root: number): number[] {
+  const processes = readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => ({ pid: Number(name), parent: parentOf(Number(name)) }));
+  const childrenOf = (pid: number): number[] =>
+    processes.filter(({ parent }) => parent === pid).flatMap((child) => [child.pid, ...childrenOf(child.pid)]);
+  return [root, ...childrenOf(root)];
+}
+
+/** The first field of each thread's schedstat: nanoseconds on a CPU. (utime and stime come in steps of 10 ms.) */
+function cpuTime(pid: number): number {
+  const threads = `/proc/${pid}/task`;
+  const times = readdirSync(threads).map((thread) => readFileSync(`${threads}/${thread}/schedstat`, "utf8").split(" "));
+  return times.reduce((sum, [time]) => sum + Number(time) / 1e6, 0);
+}
+
+/** The fourth field of proc_pid_stat(5). Undefined when the process has ended meanwhile. */
+function parentOf(pid: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(text.slice(text.lastIndexOf(")") + 2).split(" ")[1]);
+  } catch {
+    return undefined;
+  }
+}
