@@ -34,7 +34,7 @@ function readOptions() {
   const { values } = parseArgs({
     options: {
       "start-rounds": { type: "string", default: "40" },
-      "serving-rounds": { type: "string", default: "25" },
+      "serving-rounds": { type: "string", default: "50" },
       "worker-rounds": { type: "string", default: "12" },
       markdown: { type: "boolean", default: false },
     },

@@ -18,27 +18,31 @@ export interface Programs {
   readonly built: { readonly one: Command; readonly three: Command };
   /** servers/server.go. Undefined where there is no Go. */
   readonly go: Command | undefined;
+  /** The library that stands in for launchd on Linux. Undefined where it cannot be compiled. */
+  readonly launchd: string | undefined;
   /** Takes an order and gives a result as load.ts says. */
   readonly loadClient: Command;
 }
 
 export const threeNames = ["hello", "admin", "stats"] as const;
 
-/** Builds everything that is measured into a folder. What Go is missing for is told. */
+/** Builds everything that is measured into a folder. What cannot be had here is told. */
 export async function buildPrograms(folder: string): Promise<Programs> {
-  const [one, three, plain, bundled, go, goClient] = await Promise.all([
+  const [one, three, plain, bundled, go, goClient, launchd] = await Promise.all([
     buildWithRouse(join(folder, "one"), ["hello"]),
     buildWithRouse(join(folder, "three"), threeNames),
     bundle("servers/plain.ts", folder),
     bundle("servers/rouse.ts", folder),
     attemptGo("servers/server.go", folder, "no row for Go"),
     attemptGo("load/client.go", folder, "the load comes from a client in Node, which costs more"),
+    attempt("no rows for launchd", () => compileLaunchd(join(folder, "launchd-stand-in.so"))),
   ]);
   return {
     plain,
     bundled,
     built: { one, three },
     go,
+    launchd,
     loadClient: goClient ?? [process.execPath, here("load/client.ts")],
   };
 }
@@ -72,8 +76,20 @@ async function bundle(source: string, folder: string): Promise<Command> {
 }
 
 async function attemptGo(source: string, folder: string, otherwise: string): Promise<Command | undefined> {
+  const program = join(folder, `${source.replaceAll("/", "-")}.program`);
+  return await attempt(otherwise, async () => [await buildGo(here(source), program)]);
+}
+
+async function compileLaunchd(library: string): Promise<string> {
+  const source = join(root, "test/fixtures/launchd-stand-in.c");
+  await run("cc", ["-O2", "-shared", "-fPIC", "-o", library, source]);
+  return library;
+}
+
+/** What cannot be had here is told. */
+async function attempt<T>(otherwise: string, make: () => Promise<T>): Promise<T | undefined> {
   try {
-    return [await buildGo(here(source), join(folder, `${source.replaceAll("/", "-")}.program`))];
+    return await make();
   } catch (error) {
     tell(`${otherwise}: ${(error as Error).message}`);
     return undefined;

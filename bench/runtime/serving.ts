@@ -1,9 +1,9 @@
 /** What a server answers on a passed socket, beside one that binds its port with plain node:http, and beside Go. */
 import type { Figures } from "../common/figures.ts";
-import { median } from "../common/quantile.ts";
 import type { Programs } from "./programs.ts";
 import { type RunningServer, startPassed, startPlain } from "./running-server.ts";
-import { measureThroughput, type Slice } from "./throughput.ts";
+import { measureThroughput } from "./throughput.ts";
+import { throughputFigures } from "./throughput-figures.ts";
 
 /** All servers run at the same time; only one of them is under load. */
 export async function measureServing(programs: Programs, rounds: number): Promise<Figures[]> {
@@ -11,6 +11,7 @@ export async function measureServing(programs: Programs, rounds: number): Promis
   const add = (name: string, server: RunningServer) => ({ name, server: stack.use(server) });
   const servers = [
     add(base, await startPlain(programs.plain)),
+    add("the same once more: the noise", await startPlain(programs.plain)),
     add("plain node:http, listen({ fd: 3 })", await startPassed(programs.plain, { FDS: "3" })),
     add("rouse by node, passed socket", await startPassed(programs.bundled)),
     add("rouse build, passed socket", await startPassed(programs.built.one)),
@@ -26,41 +27,15 @@ export async function measureServing(programs: Programs, rounds: number): Promis
     const rows = contestants.flatMap((each, index) =>
       each.keepAlive === keepAlive ? { name: each.name, slices: slices[index]! } : [],
     );
-    return toFigures(`Requests per second, ${title}, ${rounds} rounds of ${milliseconds} ms each`, rows);
+    return throughputFigures(`Requests per second, ${title}, ${rounds} rounds of ${milliseconds} ms each`, rows, {
+      base,
+      aim: { row: "rouse by node, passed socket", least: 0.98 },
+    });
   });
 }
 
 // --- internal ---
 
 /** Of one slice. Short, so that contestants that are compared ran in the same weather. */
-const milliseconds = 300;
+const milliseconds = 150;
 const base = "plain node:http, listen(port)";
-
-interface Row {
-  readonly name: string;
-  readonly slices: readonly Slice[];
-}
-
-function toFigures(title: string, rows: readonly Row[]): Figures {
-  const unit = rows.find(({ name }) => name === base)!;
-  return {
-    title,
-    head: ["", "requests/s", "x plain", "p50 ms", "p99 ms", "x plain", "CPU us/request", "x plain"],
-    rows: rows.map(({ name, slices }) => {
-      const of = (key: keyof Slice): number => median(slices.map((slice) => slice[key]));
-      /** Of each round first, then the median: what slowed one slice slowed its neighbours too. */
-      const ratio = (key: keyof Slice): string =>
-        median(slices.map((slice, round) => slice[key] / unit.slices[round]![key])).toFixed(3);
-      return [
-        name,
-        of("perSecond").toFixed(0),
-        ratio("perSecond"),
-        of("p50").toFixed(2),
-        of("p99").toFixed(2),
-        ratio("p99"),
-        of("cpu").toFixed(1),
-        ratio("cpu"),
-      ];
-    }),
-  };
-}

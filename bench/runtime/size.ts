@@ -10,6 +10,7 @@ import type { Figures } from "../common/figures.ts";
 /** Each beside a program that is the same without the runtime. */
 export async function measureSize(folder: string): Promise<Figures> {
   const rows: string[][] = [];
+  let most = 0;
   for (const [index, { name, source }] of programs.entries()) {
     const [minified, built] = [await minify(source), await bundle(join(folder, `size-${index}`), source)];
     const [nothing, builtNothing] = [await minify(empty), await bundle(join(folder, `size-${index}-0`), empty)];
@@ -18,12 +19,14 @@ export async function measureSize(folder: string): Promise<Figures> {
       kilobytes(of(built) - of(builtNothing)),
     ];
     const [plain, zipped] = [added((text) => Buffer.byteLength(text)), added((text) => gzipSync(text).length)];
+    most = Math.max(most, Buffer.byteLength(minified) - Buffer.byteLength(nothing));
     rows.push([name, plain[0]!, zipped[0]!, plain[1]!, zipped[1]!]);
   }
   return {
     title: "What the runtime adds to a program, kB of 1000 bytes",
     head: ["", "minified", "minified, gzip", "in `rouse build`", "gzip"],
     rows,
+    notes: [`Aim: less than 30 kB, minified: ${most < 30_000 ? "met" : "missed"} with ${kilobytes(most)} kB.`],
   };
 }
 

@@ -9,6 +9,8 @@ export interface Starter {
   readonly source: string | undefined;
   /** Whether it tells its manager that it is ready. */
   readonly notifies: boolean;
+  /** The aim for activate, in milliseconds. */
+  readonly most?: number;
   /** The one that the others are compared with. */
   readonly isBase: boolean;
   start(): ChildProcess;
@@ -21,10 +23,11 @@ export interface Passable {
 }
 
 export function starters(programs: Programs, { sockets, notifySocket }: Passable): Starter[] {
-  const { built, bundled, plain, go } = programs;
+  const { built, bundled, plain, go, launchd } = programs;
   const one = { hello: sockets[0]! };
   const three = Object.fromEntries(threeNames.map((name, index) => [name, sockets[index]!]));
 
+  /** By systemd's protocol. */
   function activated(name: string, command: Command, passed: Record<string, HeldSocket>, source?: string): Starter {
     const [program, ...args] = command;
     const env = { ...clean, NOTIFY_SOCKET: notifySocket, NAMES: Object.keys(passed).join() };
@@ -32,20 +35,45 @@ export function starters(programs: Programs, { sockets, notifySocket }: Passable
     return { name, source, notifies: true, isBase: false, start };
   }
 
-  function direct(name: string, command: Command, passed: readonly HeldSocket[], env: NodeJS.ProcessEnv): Starter {
+  /** With these as descriptors 3 and on, and perhaps one as descriptor 0. */
+  function direct(
+    name: string,
+    command: Command,
+    passed: readonly HeldSocket[],
+    { env = {}, stdin, source }: { env?: NodeJS.ProcessEnv; stdin?: HeldSocket; source?: string },
+  ): Starter {
     const [program, ...args] = command;
-    const stdio = ["ignore" as const, "pipe" as const, "pipe" as const, ...passed.map(({ fd }) => fd)];
+    const stdio = [stdin?.fd ?? ("ignore" as const), "pipe" as const, "pipe" as const, ...passed.map(({ fd }) => fd)];
     const start = () => spawn(program!, args, { stdio, env: { ...process.env, ...clean, ...env } });
-    return { name, source: undefined, notifies: false, isBase: false, start };
+    return { name, source, notifies: false, isBase: false, start };
+  }
+
+  function fromLaunchd(name: string, command: Command, passed: Record<string, HeldSocket>): Starter {
+    const names = Object.keys(passed);
+    const job = names.map((each, index) => `${each}=${3 + index}`).join(";");
+    const standIn = { XPC_SERVICE_NAME: "com.example.bench", LD_PRELOAD: launchd, LAUNCHD_STAND_IN: job };
+    return direct(name, command, Object.values(passed), {
+      env: { ...standIn, NAMES: names.join() },
+      source: "launchd",
+    });
   }
 
   return [
-    activated("rouse build, systemd, 1 socket", built.one, one, "systemd"),
-    activated("rouse build, systemd, 3 sockets", built.three, three, "systemd"),
-    { ...direct("rouse build, bind", built.one, [], {}), source: "bind" },
-    activated("rouse by node, systemd, 1 socket", bundled, one, "systemd"),
-    { ...direct("plain, listen({ fd: 3 })", plain, sockets.slice(0, 1), { FDS: "3" }), isBase: true },
-    direct("plain, 3 sockets", plain, sockets, { FDS: "3,4,5" }),
+    { ...activated("systemd, 1 socket", built.one, one, "systemd"), most: 1 },
+    { ...activated("systemd, 3 sockets", built.three, three, "systemd"), most: 1 },
+    ...(launchd
+      ? [
+          { ...fromLaunchd("launchd, 1 socket", built.one, one), most: 3 },
+          { ...fromLaunchd("launchd, 3 sockets", built.three, three), most: 3 },
+        ]
+      : []),
+    direct("inetd", built.one, [], { stdin: sockets[0]!, source: "inetd" }),
+    direct("fd: 3", built.one, [sockets[0]!], { env: { FD: "3" }, source: "fd" }),
+    direct("bind", built.one, [], { source: "bind" }),
+    activated("systemd, 1 socket, by node", bundled, one, "systemd"),
+    { ...direct("plain, listen({ fd: 3 })", plain, [sockets[0]!], { env: { FDS: "3" } }), isBase: true },
+    direct("plain, 3 sockets", plain, sockets, { env: { FDS: "3,4,5" } }),
+    direct("plain, listen({ port, host })", plain, [], {}),
     ...(go ? [activated("Go, go-systemd, 1 socket", go, one), activated("Go, go-systemd, 3 sockets", go, three)] : []),
   ];
 }
@@ -59,4 +87,5 @@ const clean: NodeJS.ProcessEnv = {
   NODE_COMPILE_CACHE: undefined,
   NODE_DEBUG: undefined,
   NOTIFY_SOCKET: undefined,
+  XPC_SERVICE_NAME: undefined,
 };

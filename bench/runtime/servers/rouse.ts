@@ -1,4 +1,4 @@
-/** Serves the sockets of these NAMES. With MARKS it prints what each step cost, in milliseconds, and ends. */
+/** Serves the sockets of these NAMES, or descriptor FD. With MARKS it prints what each step cost, in milliseconds, and ends. */
 import { createServer } from "node:http";
 import { answer } from "./answer.ts";
 import "./mark.ts";
@@ -6,12 +6,15 @@ import { activate } from "rouse";
 import { beforeRuntime } from "./mark.ts";
 
 const loaded = performance.now();
-const { NAMES = "hello", MARKS } = process.env;
+const { NAMES = "hello", FD, MARKS } = process.env;
 const names = NAMES.split(",");
 const servers = names.map(() => createServer(answer));
 
+const fallback = Object.fromEntries(names.map((name) => [name, "127.0.0.1:0"]));
+const options = FD ? { fallback, fd: Number(FD) } : { fallback };
+
 const start = performance.now();
-const activation = activate({ fallback: Object.fromEntries(names.map((name) => [name, "127.0.0.1:0"])) });
+const activation = activate(options);
 const activated = performance.now();
 Promise.all(names.map((name, index) => activation.listen(servers[index]!, name)))
   .then(() => activation.ready())
