@@ -8,10 +8,12 @@ import { machineFacts } from "../common/machine-facts.ts";
 import { rounds } from "../common/options.ts";
 import { writeReadme } from "../common/readme.ts";
 import { tell, tellLoad } from "../common/tell.ts";
+import { measurePerRequest } from "./per-request.ts";
 import { buildPrograms } from "./programs.ts";
 import { measureServing } from "./serving.ts";
 import { measureSize } from "./size.ts";
 import { measureStartCost } from "./start-cost.ts";
+import { measureWorkers } from "./workers.ts";
 
 const options = readOptions();
 const folder = mkdtempSync(join(tmpdir(), "rouse-bench-"));
@@ -23,7 +25,9 @@ const programs = await buildPrograms(folder);
 tellLoad();
 const tables: Figures[] = [await measureSize(folder)];
 if (options.startRounds > 0) tables.push(await measureStartCost(programs, options.startRounds));
+if (options.requestRounds > 0) tables.push(await measurePerRequest(programs, options.requestRounds));
 if (options.servingRounds > 0) tables.push(...(await measureServing(programs, options.servingRounds)));
+if (options.workerRounds > 0) tables.push(...(await measureWorkers(programs, options.workerRounds)));
 const facts = await machineFacts();
 process.stdout.write(`\n${[...tables.map(figuresText), `${facts}\n`].join("\n")}`);
 if (options.markdown) writeReadme("the runtime", [...tables.map(figuresMarkdown), `${facts}\n`].join("\n"));
@@ -34,13 +38,15 @@ function readOptions() {
   const { values } = parseArgs({
     options: {
       "start-rounds": { type: "string", default: "40" },
-      "serving-rounds": { type: "string", default: "50" },
+      "request-rounds": { type: "string", default: "200" },
+      "serving-rounds": { type: "string", default: "40" },
       "worker-rounds": { type: "string", default: "12" },
       markdown: { type: "boolean", default: false },
     },
   });
   return {
     startRounds: rounds(values["start-rounds"], 0),
+    requestRounds: rounds(values["request-rounds"], 0),
     servingRounds: rounds(values["serving-rounds"], 0),
     workerRounds: rounds(values["worker-rounds"], 0),
     markdown: values.markdown,

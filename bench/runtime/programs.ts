@@ -14,8 +14,12 @@ export interface Programs {
   readonly plain: Command;
   /** servers/rouse.ts as one script, by the same Node: what the npm package is, bundled by its user. */
   readonly bundled: Command;
-  /** What `rouse build` makes of servers/rouse.ts, for a definition with these sockets. */
-  readonly built: { readonly one: Command; readonly three: Command };
+  /** What `rouse build` makes of servers/rouse.ts, for a definition with so many sockets, or with two workers. */
+  readonly built: { readonly one: Command; readonly three: Command; readonly workers: Command };
+  /** servers/pair.ts as one script. */
+  readonly pair: Command;
+  /** servers/cluster.ts as one script. */
+  readonly cluster: Command;
   /** servers/server.go. Undefined where there is no Go. */
   readonly go: Command | undefined;
   /** The library that stands in for launchd on Linux. Undefined where it cannot be compiled. */
@@ -28,9 +32,12 @@ export const threeNames = ["hello", "admin", "stats"] as const;
 
 /** Builds everything that is measured into a folder. What cannot be had here is told. */
 export async function buildPrograms(folder: string): Promise<Programs> {
-  const [one, three, plain, bundled, go, goClient, launchd] = await Promise.all([
+  const [one, three, workers, cluster, pair, plain, bundled, go, goClient, launchd] = await Promise.all([
     buildWithRouse(join(folder, "one"), ["hello"]),
     buildWithRouse(join(folder, "three"), threeNames),
+    buildWithRouse(join(folder, "workers"), ["hello"], { workers: 2 }),
+    bundle("servers/cluster.ts", folder),
+    bundle("servers/pair.ts", folder),
     bundle("servers/plain.ts", folder),
     bundle("servers/rouse.ts", folder),
     attemptGo("servers/server.go", folder, "no row for Go"),
@@ -40,7 +47,9 @@ export async function buildPrograms(folder: string): Promise<Programs> {
   return {
     plain,
     bundled,
-    built: { one, three },
+    built: { one, three, workers },
+    cluster,
+    pair,
     go,
     launchd,
     loadClient: goClient ?? [process.execPath, here("load/client.ts")],
@@ -54,13 +63,13 @@ const root = join(import.meta.dirname, "../..");
 const here = (file: string): string => join(import.meta.dirname, file);
 
 /** In a project of its own: what it serves is in the definition. */
-async function buildWithRouse(folder: string, names: readonly string[]): Promise<Command> {
+async function buildWithRouse(folder: string, names: readonly string[], more: object = {}): Promise<Command> {
   mkdirSync(folder);
   const sources = here("servers");
   for (const file of readdirSync(sources)) copyFileSync(join(sources, file), join(folder, file));
   writeFileSync(join(folder, "package.json"), JSON.stringify({ name: "bench", version: "1.0.0", type: "module" }));
   const sockets = Object.fromEntries(names.map((name, index) => [name, `127.0.0.1:${8000 + index}`]));
-  const definition = { entry: "rouse.ts", sockets, packages: [] };
+  const definition = { entry: "rouse.ts", sockets, packages: [], ...more };
   writeFileSync(join(folder, "rouse.config.json"), JSON.stringify(definition));
   const { stdout } = await run(join(root, "bin/rouse"), ["build", folder, "--json"]);
   const { artifacts } = JSON.parse(stdout) as { artifacts: { kind: string; path: string }[] };

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type HeldSocket, holdSocket, spawnActivated } from "../../test/helpers/passed-socket.ts";
 import type { Command } from "./programs.ts";
 
@@ -15,16 +16,25 @@ export interface RunningServer extends AsyncDisposable {
 export async function startPlain([program, ...args]: Command, env: NodeJS.ProcessEnv = {}): Promise<RunningServer> {
   const child = spawn(program!, args, { env: { ...process.env, ...clean, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const printed = await Promise.race([once(child.stdout, "data"), failure(child)]);
-  return running(child, Number(printed));
+  return running([child], Number(printed));
 }
 
 /** Starts one on a passed socket, by systemd's protocol; `env` may say otherwise. */
-export async function startPassed([program, ...args]: Command, env: NodeJS.ProcessEnv = {}): Promise<RunningServer> {
+export async function startPassed(command: Command, env: NodeJS.ProcessEnv = {}): Promise<RunningServer> {
+  return await startShared(command, 1, env);
+}
+
+/** Starts the same program more than once, all on one passed socket. */
+export async function startShared(command: Command, count: number, env: NodeJS.ProcessEnv): Promise<RunningServer> {
+  const [program, ...args] = command;
   const socket = holdSocket({ backlog: 511 }); // As Node's own.
-  const child = spawnActivated(program!, args, { sockets: { hello: socket }, env: { ...clean, ...env } });
+  const children = Array.from({ length: count }, () =>
+    spawnActivated(program!, args, { sockets: { hello: socket }, env: { ...clean, ...env } }),
+  );
   const answered = fetch(`http://127.0.0.1:${socket.port}/`, { signal: AbortSignal.timeout(10_000) });
-  await Promise.race([answered.then((response) => response.text()), failure(child)]);
-  return running(child, socket.port, socket);
+  await Promise.race([answered.then((response) => response.text()), ...children.map(failure)]);
+  await sleep(300); // The others start as long as the first; nobody says when.
+  return running(children, socket.port, socket);
 }
 
 // --- internal ---
@@ -32,17 +42,20 @@ export async function startPassed([program, ...args]: Command, env: NodeJS.Proce
 /** What would change how a server runs, or whom it tells. */
 const clean: NodeJS.ProcessEnv = { NODE_OPTIONS: undefined, NODE_DEBUG: undefined, NOTIFY_SOCKET: undefined };
 
-function running(child: ChildProcess, port: number, socket?: HeldSocket): RunningServer {
-  const exited = once(child, "exit");
-  const kill = (): boolean => child.kill("SIGTERM");
-  process.on("exit", kill);
+function running(children: readonly ChildProcess[], port: number, socket?: HeldSocket): RunningServer {
+  const exited = Promise.all(children.map((child) => once(child, "exit")));
+  const kill = (signal: "SIGTERM" | "SIGKILL"): void => {
+    for (const child of children) child.kill(signal);
+  };
+  const killAll = (): void => kill("SIGTERM");
+  process.on("exit", killAll);
   return {
     port,
-    cpu: () => processTree(child.pid!).reduce((sum, pid) => sum + cpuTime(pid), 0),
+    cpu: () => children.flatMap(({ pid }) => processTree(pid!)).reduce((sum, pid) => sum + cpuTime(pid), 0),
     async [Symbol.asyncDispose]() {
-      process.off("exit", kill);
-      kill();
-      const patience = setTimeout(() => child.kill("SIGKILL"), 5_000);
+      process.off("exit", killAll);
+      killAll();
+      const patience = setTimeout(() => kill("SIGKILL"), 5_000);
       await exited;
       clearTimeout(patience);
       socket?.close();

@@ -17,14 +17,14 @@ export interface Aim {
 export function throughputFigures(
   title: string,
   rows: readonly ThroughputRow[],
-  { base, aim }: { readonly base: string; readonly aim: Aim },
+  { base, aims }: { readonly base: string; readonly aims: readonly Aim[] },
 ): Figures {
   const unit = rows.find(({ name }) => name === base)!;
   const ratios = ({ slices }: ThroughputRow, key: keyof Slice): number[] =>
     slices.map((slice, round) => slice[key] / unit.slices[round]![key]);
   return {
     title,
-    head: ["", "requests/s", "x plain", "95 % between", "p50 ms", "p99 ms", "x plain", "CPU us/request", "x plain"],
+    head: ["", "requests/s", "ratio", "95 % between", "p50 ms", "p99 ms", "ratio", "CPU us/request", "ratio"],
     rows: rows.map((row) => {
       const of = (key: keyof Slice): number => median(row.slices.map((slice) => slice[key]));
       const ratio = (key: keyof Slice): string => (row === unit ? "1.000" : median(ratios(row, key)).toFixed(3));
@@ -41,17 +41,17 @@ export function throughputFigures(
         ratio("cpu"),
       ];
     }),
-    notes: [judge(aim, ratios(rows.find(({ name }) => name === aim.row)!, "perSecond"))],
+    notes: aims.map((aim) => judge(aim, ratios(rows.find(({ name }) => name === aim.row)!, "perSecond"), base)),
   };
 }
 
 // --- internal ---
 
 /** Says also when the figures are too noisy to tell. */
-function judge({ row, least }: Aim, ratios: readonly number[]): string {
+function judge({ row, least }: Aim, ratios: readonly number[], base: string): string {
   const [low, high] = medianInterval(ratios);
   const found = median(ratios).toFixed(3);
   const verdict = median(ratios) >= least ? "met" : "missed";
   const doubt = low < least && high >= least ? ", within the noise of this run" : "";
-  return `Aim: ${row}, at least ${least} x plain: ${verdict} with ${found}${doubt}.`;
+  return `Aim: ${row}, at least ${least} x ${base}: ${verdict} with ${found}${doubt}.`;
 }

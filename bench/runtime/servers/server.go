@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/activation"
@@ -12,7 +14,9 @@ import (
 )
 
 func main() {
+	work, _ := strconv.Atoi(os.Getenv("WORK"))
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		compute(work)
 		w.Header().Set("Content-Type", "text/plain")
 		w.Write([]byte("Hello World!\n"))
 	})
@@ -35,4 +39,18 @@ func main() {
 	}
 	milliseconds := func(d time.Duration) float64 { return d.Seconds() * 1000 }
 	fmt.Printf("{\"activate\":%g,\"serve\":%g}\n", milliseconds(activated.Sub(start)), milliseconds(ready.Sub(activated)))
+}
+
+// Kept, so that no compiler leaves the work away.
+var result atomic.Int32
+
+// The same steps as in answer.ts.
+func compute(steps int) {
+	x := result.Load() | 1
+	for i := 0; i < steps; i++ {
+		x ^= x << 13
+		x ^= int32(uint32(x) >> 17)
+		x ^= x << 5
+	}
+	result.Store(x)
 }
