@@ -10,7 +10,8 @@ import { type AdoptionRules, describeRules, readRules } from "./adoption-rules.t
 import { built } from "./built.ts";
 import { chooseSockets } from "./choose.ts";
 import { ActivationError } from "./error.ts";
-import { describe } from "./passed-socket.ts";
+import { duplicate } from "./ffi.ts";
+import { describe, type OwnedSocket, type PassedSocket } from "./passed-socket.ts";
 import { type ProgramCall, readBind, readListen } from "./program-call.ts";
 import { debug, print } from "./report.ts";
 
@@ -38,7 +39,10 @@ export function adopt(env: NodeJS.ProcessEnv = process.env): void {
   });
   Object.assign(dgram.Socket.prototype, {
     bind(this: dgram.Socket, ...args: unknown[]) {
-      return isUnbound(this) && adoption.take(this, readBind(args)) ? this : Reflect.apply(bind, this, args);
+      // As above; to one that is closed, too.
+      return stateOf(this) === "unbound" && adoption.take(this, readBind(args))
+        ? this
+        : Reflect.apply(bind, this, args);
     },
   });
 }
@@ -68,6 +72,7 @@ function isCopy(): boolean {
 
 function createAdoption(activation: Activation, rules: AdoptionRules) {
   const paths = new WeakMap<Listener, string>();
+  const holders = new Map<PassedSocket, { readonly listener: Listener; readonly spare: number | undefined }>();
   let isWatched = false;
   let isAdopted = false;
 
@@ -90,8 +95,9 @@ function createAdoption(activation: Activation, rules: AdoptionRules) {
 
   function give(listener: Listener, name: string, { address, callback, backlog, signal }: ProgramCall): void {
     isAdopted = true;
-    const sockets = activation.sockets(name);
+    const sockets = activation.sockets(name) as readonly OwnedSocket[];
     const [first] = sockets;
+    for (const socket of sockets) hold(socket, listener);
     if (callback) listener.once("listening", callback);
     signal?.addEventListener("abort", () => listener.close(), { once: true });
     if (first?.address?.type === "unix") paths.set(listener, first.address.path.replace(/^@/, "\0"));
@@ -114,6 +120,19 @@ function createAdoption(activation: Activation, rules: AdoptionRules) {
     tellLater(listener, () => activation.listen(listener as Server, name))
       .catch(fail)
       .finally(() => listener.off(errorMonitor, hear));
+  }
+
+  /**
+   * A descriptor is closed together with its server, and some programs try a port, close it, and then listen. So there is a
+   * spare one, which the next has when the last is over.
+   */
+  function hold(socket: OwnedSocket, listener: Listener): void {
+    const last = holders.get(socket);
+    if (last?.spare !== undefined && isOver(last.listener)) {
+      Object.defineProperty(socket, "fd", { value: last.spare });
+      socket.state = "free";
+    }
+    if (socket.state === "free") holders.set(socket, { listener, spare: duplicate(socket.fd!) });
   }
 
   function leaveAlone(listener: Listener, address: Address): void {
@@ -150,13 +169,17 @@ const REFUSED = "This address is not adopted, and the system does not let the pr
 /** Of RestrictAddressFamilies=, a read-only file system, a user without privileges. */
 const REFUSALS = ["EACCES", "EPERM", "EAFNOSUPPORT", "EROFS"];
 
-function isUnbound(socket: dgram.Socket): boolean {
+function stateOf(socket: dgram.Socket): "unbound" | "bound" | "closed" {
   try {
     socket.address();
-    return false;
+    return "bound";
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== "ERR_SOCKET_DGRAM_NOT_RUNNING"; // Closed: Node says so.
+    return (error as NodeJS.ErrnoException).code === "ERR_SOCKET_DGRAM_NOT_RUNNING" ? "closed" : "unbound";
   }
+}
+
+function isOver(listener: Listener): boolean {
+  return listener instanceof Server ? !listener.listening : stateOf(listener) !== "bound";
 }
 
 /** A dgram socket is bound to a descriptor at once, to a port later: the program may wait for the event after its call. */

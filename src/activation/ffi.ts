@@ -31,10 +31,14 @@ export function peerName(fd: number): Buffer | undefined {
   return nameBy(foreign("getpeername", ["i32", "pointer", "pointer"], "i32"), fd);
 }
 
-/** dup(2): a second descriptor for the same socket. Undefined where it cannot be made. */
+/** A second descriptor for the same socket, on Linux not handed to children. Undefined where it cannot be made. */
 export function duplicate(fd: number): number | undefined {
-  const copy = foreign("dup", ["i32"], "i32")?.(fd) ?? -1;
-  return copy < 0 ? undefined : copy;
+  // fcntl(2) takes its third argument as a variadic one, which on macOS is passed otherwise: there it is dup(2).
+  const copy =
+    process.platform === "linux"
+      ? foreign("fcntl", ["i32", "i32", "i32"], "i32")?.(fd, F_DUPFD_CLOEXEC, 3)
+      : foreign("dup", ["i32"], "i32")?.(fd);
+  return copy === undefined || copy < 0 ? undefined : copy;
 }
 
 /** pipe(2): the descriptors of its reading and its writing end. Undefined where it cannot be made. */
@@ -89,6 +93,7 @@ export function launchActivateSocket(name: string): readonly number[] | { readon
 // --- internal ---
 
 // Linux's numbers, the same on every architecture that Node is built for.
+const F_DUPFD_CLOEXEC = 1030;
 /** AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC. */
 const UNIX_DATAGRAM = [1, 2 | 0o2000000, 0] as const;
 

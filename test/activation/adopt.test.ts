@@ -231,6 +231,38 @@ describe("an adopted server", () => {
     assert.equal(stdout, "ERR_SERVER_ALREADY_LISTEN\nEADDRINUSE listen 3000 127.0.0.1 true\n");
   });
 
+  it("may be closed and listened on again, as those do who try a port first", async () => {
+    const sockets = [hold(), hold()];
+    const program = startAdopted(
+      `const isFree = (port, host) => new Promise((resolve, reject) => {
+         const probe = net.createServer().on("error", reject);
+         probe.listen(port, host, () => probe.close(() => resolve(true)));
+       });
+       for (const host of [undefined, "127.0.0.1", "localhost"]) console.log(await isFree(3000, host));
+       ${SERVER} server.listen(3000, () => {
+         console.log(server.address().port === ${sockets[0]!.port});
+         server.close();
+         server.listen(3000, () => console.log("again", server.address().port === ${sockets[0]!.port}));
+       });`,
+      { sockets: { http: sockets }, map: "http=3000" },
+    );
+    await program.printed("again");
+    for (const socket of sockets) assert.equal(await ask(socket), "adopted");
+    const { code, stdout, stderr } = await stop(program);
+    assert.deepEqual([code, stdout, stderr], [0, "true\ntrue\ntrue\ntrue\nagain true\n", ""]);
+  });
+
+  it("does not show its socket to children", async () => {
+    const source = `import { spawnSync } from "node:child_process";
+      ${SERVER} server.listen(3000, () => {
+        const { stdout } = spawnSync("ls", ["-l", "/proc/self/fd"], { stdio: ["ignore", "pipe", "ignore"] });
+        console.log(String(stdout).match(/ 0 -> .*/)[0], String(stdout).match(/ ([3-9]|\\d\\d) -> socket.*/));
+        process.exit();
+      });`;
+    const { stdout } = await startAdopted(source, { sockets: { http: hold() }, map: "http=3000" }).ended;
+    assert.equal(stdout, " 0 -> /dev/null null\n");
+  });
+
   it("ends the program, as ever, where nobody hears its error", async () => {
     const { code, stderr } = await startAdopted(`net.createServer().listen(3000); net.createServer().listen(3000);`, {
       sockets: { http: hold() },
