@@ -70,6 +70,13 @@ function isCopy(): boolean {
   return (process.send && get?.("node:cluster").isWorker) || get?.("node:worker_threads").isMainThread === false;
 }
 
+/** The primary of a cluster listens for its workers, which take no other port than the one that they asked for. */
+function isForCluster(): boolean {
+  return /node:internal\/cluster\//.test(new Error().stack ?? "");
+}
+
+const CLUSTER = 'node:cluster binds its ports itself. Set "workers" in the definition instead';
+
 function createAdoption(activation: Activation, rules: AdoptionRules) {
   const paths = new WeakMap<Listener, string>();
   const holders = new Map<PassedSocket, { readonly listener: Listener; readonly spare: number | undefined }>();
@@ -84,9 +91,11 @@ function createAdoption(activation: Activation, rules: AdoptionRules) {
       debug(
         () => `listen on ${formatAddress(call.address)}: ${name === undefined ? "left alone" : `adopts "${name}"`}`,
       );
-      if (name === undefined) leaveAlone(listener, call.address);
-      else give(listener, name, call);
-      return name !== undefined;
+      const isOurs = name !== undefined && !isForCluster();
+      if (isOurs) give(listener, name, call);
+      else leaveAlone(listener, call.address);
+      if (name !== undefined && !isOurs) print(`warning: "${name}" is not adopted: ${CLUSTER}`);
+      return isOurs;
     },
 
     /** The address of a unix socket that was passed: Node only knows those that it has bound. */

@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, describe, it } from "node:test";
 import { holdSocket } from "../helpers/passed-socket.ts";
-import { ask, hold, startAdopted, stop } from "./adopted.ts";
+import { ask, hold, startAdopted, startAdoptedNode, stop } from "./adopted.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rouse-adopt-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -363,6 +363,56 @@ describe("other calls", () => {
       { sockets: { http: hold() }, map: "http=3000" },
     ).ended;
     assert.equal(stdout, "ERR_SOCKET_BAD_PORT\nERR_INVALID_ARG_VALUE\nERR_SOCKET_BAD_PORT\nERR_SOCKET_BAD_PORT\n");
+  });
+});
+
+describe("copies of the program", () => {
+  /** Serves "main" in the one, and "copy" in the other. */
+  const program = (isMain: string, copy: string, port: number, file: string): string => {
+    writeFileSync(
+      join(folder, file),
+      `const { createServer } = require("node:http");
+       const serve = (text) => createServer((request, response) => response.end(text)).listen(${port}, () => console.log(text + " is up"));
+       if (!${isMain}) serve("copy");
+       else ${copy};`,
+    );
+    return join(folder, file);
+  };
+  const sparePort = (): number => {
+    const socket = holdSocket();
+    socket.close();
+    return socket.port;
+  };
+
+  it("in worker threads listen on their own", async () => {
+    const [port, socket] = [sparePort(), hold()];
+    const { isMain, copy } = {
+      isMain: `require("node:worker_threads").isMainThread`,
+      copy: `serve("main").on("listening", () => new (require("node:worker_threads").Worker)(__filename))`,
+    };
+    const file = program(isMain, copy, port, "threads.cjs");
+    const running = startAdoptedNode([file], { sockets: { http: socket }, map: `http=${port}` });
+    await running.printed("copy is up");
+    assert.deepEqual([await ask(socket), await ask(port)], ["main", "copy"]);
+    assert.equal((await stop(running)).code, 0);
+  });
+
+  it("in cluster workers listen on their own, and a warning says what to do instead", async () => {
+    const port = sparePort();
+    const file = program(
+      `require("node:cluster").isPrimary`,
+      `{ const worker = require("node:cluster").fork(); process.on("SIGTERM", () => { worker.kill("SIGKILL"); process.exit(); }); }`,
+      port,
+      "cluster.cjs",
+    );
+    const running = startAdoptedNode([file], { sockets: { http: hold() }, map: `http=${port}` });
+    await running.printed("copy is up");
+    assert.equal(await ask(port), "copy");
+    const { stderr } = await stop(running);
+    assert.match(
+      stderr,
+      /^cluster\.cjs: warning: "http" is not adopted: node:cluster binds its ports itself\.[^\n]*\n$/,
+    );
   });
 });
 

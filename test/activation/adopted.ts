@@ -16,9 +16,14 @@ export interface AdoptedOptions {
 }
 
 /** Starts an ES module given as text, in which the modules net, http and dgram stand ready. */
-export function startAdopted(source: string, { sockets, map, env }: AdoptedOptions = {}): Program {
+export function startAdopted(source: string, options: AdoptedOptions = {}): Program {
   const prelude = `import net from "node:net"; import http from "node:http"; import dgram from "node:dgram"; `;
-  return start(node, [...flags, "--import", adoption, "--input-type=module", "--eval", prelude + source], {
+  return startAdoptedNode(["--input-type=module", "--eval", prelude + source], options);
+}
+
+/** Starts Node with these arguments. */
+export function startAdoptedNode(args: readonly string[], { sockets, map, env }: AdoptedOptions = {}): Program {
+  return start(node, [...flags, "--import", adoption, ...args], {
     ...(sockets && { sockets }),
     env: { ...(map !== undefined && { ROUSE_ADOPT: map }), ...env },
   });
