@@ -16,13 +16,21 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
   const connections = new Set<Socket>();
   const sessions = new Set<Http2Session>();
   const responses = new Set<ServerResponse>(); // Of HTTP/1 only.
+  const closing = new WeakMap<Socket, ServerResponse>();
+  const isSecure = "setSecureContext" in server;
   let draining = false;
   let accepted = 0;
+  let lastBegun = 0;
 
+  const begin = () => {
+    lastBegun = performance.now();
+  };
   server.prependListener("connection", (socket: Socket) => {
     accepted++;
+    begin();
     hold(connections, socket, touch);
   });
+  server.prependListener("secureConnection", begin);
   // Where the program closes its server by itself, as frameworks do, the other listeners must not go on.
   const { close } = server;
   Object.defineProperty(server, "close", {
@@ -65,8 +73,22 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
     listeners.clear();
   }
 
+  /** Tells a keep-alive client that its next request needs another connection. */
+  function sayClose(response: ServerResponse): void {
+    if (response.headersSent) return;
+    // Where several requests came at once (pipelining), after this answer Node would send no other.
+    const earlier = closing.get(response.req.socket);
+    if (earlier && !earlier.headersSent) earlier.removeHeader("Connection");
+    response.setHeader("Connection", "close");
+    closing.set(response.req.socket, response);
+  }
+
   function closeIdle(): void {
+    // The first request is a moment behind the connection, and over TLS behind the handshake.
+    if (performance.now() - lastBegun < MOMENT) return;
     for (const session of sessions) session.close();
+    // Not one byte of a handshake: a browser's or a load balancer's, for later use.
+    if (isSecure) for (const connection of connections) if (connection.bytesRead === 0) connection.destroy();
     // Node takes a response that was ended but is not sent yet for idle, and would cut it off.
     if ([...responses].some((response) => response.writableEnded && !response.writableFinished)) return;
     server.closeIdleConnections?.();
@@ -112,10 +134,8 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
 
 // --- internal ---
 
-/** Tells a keep-alive client that its next request needs another connection. */
-function sayClose(response: ServerResponse): void {
-  if (!response.headersSent) response.setHeader("Connection", "close");
-}
+/** Milliseconds. */
+const MOMENT = 100;
 
 function hold<T extends EventEmitter>(set: Set<T>, item: T, ended: () => void): void {
   set.add(item);
