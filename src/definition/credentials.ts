@@ -18,8 +18,11 @@ type Fault = Pick<Problem, "what" | "mend"> | undefined;
 
 function pathFault(path: string): Fault {
   if (/\p{Cc}/u.test(path)) return { what: "the path has a control character", mend: "leave it out" };
-  // A directive takes the rest of its line, without the spaces at its end.
-  if (path !== path.trimEnd()) return { what: `the path "${path}" ends with a space`, mend: "name another file" };
+  // systemd 257 reads its own note of them wrong, and the service never starts: "Failed to deserialize", 243/CREDENTIALS.
+  if (/[\s\\"']/.test(path)) {
+    const what = `the path ${JSON.stringify(path)} has a space, a quote or a backslash, which systemd 257 gets wrong`;
+    return { what, mend: "rename the file, or give it a name without by a symbolic link" };
+  }
   // systemd would load every file of a folder, under names that the program does not know.
   if (path.endsWith("/")) return { what: `the path "${path}" names a folder`, mend: "name each file in it" };
   const plain = normalize(path);

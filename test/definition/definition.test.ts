@@ -345,8 +345,8 @@ const wrong: [title: string, definition: object, expected: Partial<Problem> & { 
     { code: "invalid-definition", key: "credentials.key", mend: 'write "/key"' },
   ],
   [
-    "a credential's path that a unit cannot hold",
-    { credentials: { key: "/etc/key " } },
+    "a credential's path that systemd 257 gets wrong",
+    { credentials: { key: "/etc/my key" } },
     { code: "invalid-definition", key: "credentials.key" },
   ],
   [

@@ -67,7 +67,8 @@ async function buildFolder(parent: string, name: string, variant: Variant): Prom
 }
 
 async function build(parent: string, name: string, variant: Variant, folder: string, document: string): Promise<void> {
-  step(`rouse build ${parent}/${name} ${Object.keys(variant).length === 0 ? "" : JSON.stringify(variant)}`);
+  const shown = Object.keys(variant).length === 0 ? "" : JSON.stringify(variant);
+  step(`rouse build ${parent}/${name} ${shown.length > 120 ? `${shown.slice(0, 120)}...` : shown}`);
   const source = join(folder, name);
   await rm(folder, { recursive: true, force: true });
   await cp(join(repository, parent, name), source, {

@@ -99,12 +99,12 @@ test("a reload is a SIGHUP to a program that tells of it, and nothing to another
 test("watchdog and credentials", async (t) => {
   const definition = {
     watchdog: "1.5m",
-    credentials: { "tls.key": '/etc/greeter/100% "mine": $HOME.key', token: "greeter.token" },
+    credentials: { "tls.key": "/etc/greeter/100%-mine:$HOME.key", token: "greeter.token" },
   };
   const service = unitNamed(await unitsOf(t, definition), "greeter.service");
   assert.deepEqual(values(service, "WatchdogSec"), ["90s"]);
   assert.deepEqual(values(service, "LoadCredential"), [
-    'tls.key:/etc/greeter/100%% "mine": $HOME.key',
+    "tls.key:/etc/greeter/100%%-mine:$HOME.key",
     "token:greeter.token",
   ]);
   const silent = unitNamed(await unitsOf(t, definition, { notifies: false }), "greeter.service");
@@ -179,7 +179,7 @@ test("systemd-analyze verify has nothing to say of either unit", async (t) => {
     directories: { state: true },
     start: "boot",
     watchdog: "1.5s",
-    credentials: { key: '/etc/100% "mine": $HOME.key', token: "greeter.token" },
+    credentials: { key: "/etc/100%-mine:$HOME.key", token: "greeter.token" },
   };
   const folder = makeProject(t, {});
   const path = join(folder, "greeter");
