@@ -74,8 +74,16 @@ function start(
   const EXAMPLE_PEM = join(import.meta.dirname, "../activation/localhost.pem");
   return startProgram(process.execPath, ["--import", ambient, ...args], {
     sockets,
-    env: { EXAMPLE_PEM },
+    env: { EXAMPLE_PEM, CREDENTIALS_DIRECTORY: credentials(EXAMPLE_PEM, dirname(args[0]!)) },
   });
+}
+
+/** What systemd would give a service that has a certificate. */
+function credentials(pem: string, folder: string): string {
+  const directory = join(folder, "credentials");
+  mkdirSync(directory, { recursive: true });
+  for (const name of ["tls.key", "tls.crt"]) cpSync(pem, join(directory, name));
+  return directory;
 }
 
 function holdSockets(names: readonly string[]): AsyncDisposable & { readonly byName: Record<string, HeldSocket> } {
