@@ -11,7 +11,7 @@ const own = join(root, "packages/activation");
 const folder = process.argv[2] ?? join(own, "dist");
 
 rmSync(folder, { recursive: true, force: true });
-await writeEntries(folder, { index: "src/index.ts" });
+await writeEntries(folder, "runtime", { index: "src/index.ts", adopt: "src/adopt.ts" });
 writeManifest();
 writeReadme();
 cpSync(join(root, "LICENSE"), join(folder, "LICENSE"));

@@ -11,7 +11,8 @@ const dist = join(root, "dist");
 rmSync(dist, { recursive: true, force: true });
 execFileSync(join(root, "node_modules/.bin/tsc"), ["-p", join(root, "tsconfig.build.json")], { stdio: "inherit" });
 // What users import; dist/src/index.js is what a build puts into their programs.
-await writeEntries(join(dist, "entries"), { index: "src/index.ts", config: "src/config.ts" });
+await writeEntries(join(dist, "entries"), "runtime", { index: "src/index.ts", adopt: "src/adopt.ts" });
+await writeEntries(join(dist, "entries"), "definition", { config: "src/config.ts" });
 // Read beside the module that expands them.
 cpSync(join(root, "packaging/deb/scripts"), join(dist, "packaging/deb/scripts"), {
   recursive: true,

@@ -26,7 +26,7 @@ export async function listenOn(server: Server, socket: OwnedSocket): Promise<voi
 
 /**
  * Resolves when `datagrams` receives from `socket`.
- * @throws {ActivationError} wrong-kind where it is of the other IP version; address-in-use, permission-denied, listen-failed
+ * @throws {ActivationError} wrong-kind where it is of the other IP version; unsupported-socket; address-in-use, permission-denied, listen-failed
  */
 export async function bindTo(datagrams: DatagramSocket, socket: OwnedSocket): Promise<void> {
   const { type } = datagrams as DatagramSocket & { readonly type?: "udp4" | "udp6" };
@@ -40,11 +40,12 @@ export async function bindTo(datagrams: DatagramSocket, socket: OwnedSocket): Pr
       `Use dgram.createSocket("${right}")${hint}`,
     );
   }
+  const options = bindOptions(socket);
   // Node tells of an address of our own in a later tick, of a descriptor at once.
   const listening = once(datagrams, "listening");
   listening.catch(() => {});
   try {
-    datagrams.bind(bindOptions(socket));
+    datagrams.bind(options);
     await listening;
   } catch (error) {
     throw explain(socket, error as NodeJS.ErrnoException);

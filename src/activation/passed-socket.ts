@@ -62,7 +62,7 @@ export function passedSocket(name: string, fd: number, kind: DescriptorKind): Ow
       return found ? (found.type ?? "other") : "stream";
     },
     get kind() {
-      return kind === "fifo" ? "a FIFO" : kind === "file" ? "no socket" : (facts()?.kind ?? "a socket");
+      return kind === "fifo" ? "a FIFO" : kind === "file" ? "no socket" : (facts()?.kind ?? UNKNOWN);
     },
     get family() {
       return facts()?.family;
@@ -99,6 +99,9 @@ export function boundSocket(name: string, address: Address): OwnedSocket {
   });
 }
 
+/** What a socket is said to be without node:ffi. */
+const UNKNOWN = "a socket";
+
 /** The name of a socket with Accept=yes whose unit gives none (systemd.socket(5)). */
 export const CONNECTION = "connection";
 
@@ -111,7 +114,7 @@ export function requireType(socket: OwnedSocket, type: "stream" | "datagram" | "
       `${describe(socket)} is neither listening nor connected`,
       LISTENING,
     );
-  if (socket.type === type) return;
+  if (socket.type === type || (type === "datagram" && socket.kind === UNKNOWN)) return;
   const what = `${describe(socket)} is ${socket.kind}`;
   if (socket.type === "other")
     throw new ActivationError("unsupported-socket", `${what}, which Node cannot serve`, PASS);
@@ -125,9 +128,20 @@ export function listenArguments({ fd, address, backlog }: PassedSocket): [option
   return [place, backlog];
 }
 
-/** What to call bind of a dgram socket with. For Node a descriptor 0 is none, and it would bind a free port instead. */
-export function bindOptions({ fd, address }: PassedSocket): { fd: number } | { port: number; address?: string } {
-  if (fd !== undefined) return { fd: fd > 0 ? fd : (duplicate(fd) ?? fd) };
+/**
+ * What to call bind of a dgram socket with. For Node a descriptor 0 is none, and it would bind a free port instead.
+ * @throws {ActivationError} unsupported-socket
+ */
+export function bindOptions(socket: PassedSocket): { fd: number } | { port: number; address?: string } {
+  const { fd, address } = socket;
+  const usable = fd === 0 ? duplicate(fd) : fd;
+  if (usable !== undefined) return { fd: usable };
+  if (fd !== undefined)
+    throw new ActivationError(
+      "unsupported-socket",
+      `${describe(socket)} cannot be served with dgram by this Node (${process.version}), which has no node:ffi`,
+      "Use Node 26, or pass the socket under another number",
+    );
   const { port, host } = address as { port: number; host: string | undefined };
   return host === undefined ? { port } : { port, address: host };
 }

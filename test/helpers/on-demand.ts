@@ -18,12 +18,16 @@ export interface OnDemand extends AsyncDisposable {
 }
 
 /** Starts a program under systemd-socket-activate, which listens and starts it when the first client comes. Its end stops both. */
-export async function serveOnDemand(program: string, args: readonly string[], name = "http"): Promise<OnDemand> {
+export async function serveOnDemand(
+  program: string,
+  args: readonly string[],
+  { name = "http", cwd }: { readonly name?: string; readonly cwd?: string } = {},
+): Promise<OnDemand> {
   const spare = holdSocket();
   spare.close();
   const { port } = spare;
   const command = [`--listen=127.0.0.1:${port}`, `--fdname=${name}`, program, ...args];
-  const child = spawn("systemd-socket-activate", command, { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("systemd-socket-activate", command, { cwd, stdio: ["ignore", "pipe", "pipe"] });
   const ended = endOf(child);
   await new Promise<void>((resolve, reject) => {
     child.stderr.on("data", (data) => String(data).includes("Listening") && resolve());

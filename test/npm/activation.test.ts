@@ -1,7 +1,9 @@
 /** The package rouse-activation, as somebody gets it who does not build with Rouse: packed, installed elsewhere, served with. */
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, type StdioOptions, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,6 +60,18 @@ const programs = {
   ],
 } as const;
 
+const UNAWARE = `http.createServer((request, response) => {
+    process.kill(process.pid, "SIGTERM");
+    setTimeout(() => response.end("slow but whole"), 300);
+  }).listen(3000);`;
+
+/** The arguments of node. */
+const adopting: Readonly<Record<string, readonly string[]>> = {
+  "--import": ["--import", "rouse-activation/adopt", join(folder, "unaware.mjs")],
+  "--require": ["--require", "rouse-activation/adopt", join(folder, "unaware.mjs")],
+  "a first import": [join(folder, "adopts.mjs")],
+};
+
 /** Ready, and gone. */
 const READY = `import { createServer } from "node:http"; import { activate } from "rouse-activation";
   const activation = activate(); await activation.listen(createServer(), "http"); await activation.ready(); process.exit();`;
@@ -94,26 +108,28 @@ before(() => {
   // Offline, with an empty cache: it has no dependency.
   npm("install", "--offline", "--no-audit", "--no-fund", first.archive);
   for (const [name, text] of Object.values(programs)) write(name, text);
+  write("unaware.mjs", `import http from "node:http"; ${UNAWARE}`);
+  write("adopts.mjs", `import "rouse-activation/adopt"; import http from "node:http"; ${UNAWARE}`);
 });
 
 describe("what is packed", () => {
-  test("has no dependency and no script, and less than 40 KB of code in less than 25 KB to download", (t) => {
+  test("has no dependency and no script, and is less than 40 KB to download", (t) => {
     const manifest = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
     for (const key of ["dependencies", "peerDependencies", "optionalDependencies", "scripts", "bin"]) {
       assert.equal(manifest[key], undefined, key);
     }
     assert.equal(manifest.version, JSON.parse(readFileSync(join(root, "package.json"), "utf8")).version);
     const files = readdirSync(installed).map((name) => ({ name, bytes: statSync(join(installed, name)).size }));
-    const sum = (some: typeof files): number => some.reduce((bytes, file) => bytes + file.bytes, 0);
-    const [code, all] = [sum(files.filter(({ name }) => /\.[cm]js$/.test(name))), sum(files)];
+    const unpacked = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    const code = files.find(({ name }) => name === "runtime.cjs")!.bytes;
     const archive = statSync(first.archive).size;
-    t.diagnostic(`bytes: ${code} of code, ${all} unpacked with types and README, ${archive} packed`);
-    assert.ok(code < 40_000 && archive < 25_000);
+    t.diagnostic(`${archive} bytes to download; ${unpacked} unpacked, of which ${code} are code`);
+    assert.ok(archive < 40_000);
     assert.ok(files.some(({ name }) => name === "LICENSE"));
   });
 
   test("reaches nothing but node:", () => {
-    const text = readFileSync(join(installed, "index.cjs"), "utf8");
+    const text = readFileSync(join(installed, "runtime.cjs"), "utf8");
     const reached = [...text.matchAll(/(?:require|getBuiltinModule)\("([^"]+)"\)/g)].map(([, name]) => name!);
     assert.ok(reached.includes("node:net"));
     for (const name of reached) assert.match(name, /^node:/);
@@ -154,6 +170,47 @@ for (const [title, find] of Object.entries(nodes)) {
         assert.doesNotMatch(stderr, /warning/i);
       });
     }
+
+    for (const [how, args] of Object.entries(adopting)) {
+      test(`serves a program that has never heard of it, by ${how}`, async (t) => {
+        const node = await find(t);
+        if (node === undefined || !has(t, "systemd-socket-activate", "systemd")) return;
+        await using service = await serveOnDemand(node, args, { cwd: folder });
+        assert.equal(await service.get("/slow"), "slow but whole");
+        const { code, stderr } = await service.ended;
+        assert.equal(code, 0, stderr);
+        assert.doesNotMatch(stderr, /warning/i);
+      });
+    }
+
+    test("serves a UDP socket, and one on descriptor 0 that it is told of", async (t) => {
+      const node = await find(t);
+      if (node === undefined) return;
+      const [http, stats] = [holdSocket(), holdSocket({ type: "datagram" })];
+      const udp = write(
+        "udp.mjs",
+        `import dgram from "node:dgram"; import { activate } from "rouse-activation";
+         const socket = dgram.createSocket("udp4");
+         socket.on("message", (text) => { console.log("received " + text); process.kill(process.pid, "SIGTERM"); });
+         await activate().listen(socket, "stats");`,
+      );
+      const sender = createSocket("udp4").unref();
+      sender.send("ping", stats.port, "127.0.0.1"); // Waits in the socket.
+      const options = { sockets: { stats } };
+      assert.deepEqual(await startProgram(node, [udp], options).ended, {
+        code: 0,
+        stdout: "received ping\n",
+        stderr: "",
+      });
+      const inetd = `const { activate } = require("rouse-activation"); const { createServer } = require("node:http");
+        activate({ fdFlag: true, fallback: { http: 1 } }).listen(createServer((request, response) => {
+          response.end("by descriptor 0"); process.kill(process.pid, "SIGTERM"); }), "http");`;
+      const child = spawn(node, [write("inetd.cjs", inetd), "--fd", "0"], { stdio: [http.fd, "pipe", "inherit"] });
+      const ended = once(child, "exit");
+      assert.equal(await (await fetch(`http://127.0.0.1:${http.port}/`)).text(), "by descriptor 0");
+      assert.equal((await ended)[0], 0);
+      for (const socket of [http, stats]) socket.close();
+    });
 
     test("has one state for import and require", async (t) => {
       const node = await find(t);
@@ -207,8 +264,25 @@ for (const [title, find] of Object.entries(nodes)) {
   });
 }
 
+test("a UDP socket on descriptor 0, which Node 20 would pass over and bind another port, is refused there", async (t) => {
+  const node = await node20(t);
+  if (node === undefined) return;
+  const stats = holdSocket({ type: "datagram" });
+  const program = write(
+    "udp0.cjs",
+    `const { activate } = require("rouse-activation"); const { createSocket } = require("node:dgram");
+     activate({ fdFlag: true }).listen(createSocket("udp4"), "unknown");`,
+  );
+  const stdio: StdioOptions = [stats.fd, "pipe", "pipe"];
+  const { status, stderr } = spawnSync(node, [program, "--fd", "0"], { stdio, encoding: "utf8", timeout: 20_000 });
+  stats.close();
+  assert.match(stderr, /^udp0\.cjs: "unknown" descriptor 0 cannot be served with dgram[^\n]*no node:ffi\. Use Node 26/);
+  assert.equal(status, 1);
+});
+
 describe("types", () => {
   const right = `import { activate, ActivationError, type Activation } from "rouse-activation";
+    import "rouse-activation/adopt";
     import { createServer } from "node:http";
     const activation: Activation<"http"> = activate({ fallback: { http: 8080 } });
     export const done: Promise<void> = activation.listen(createServer(), "http");
