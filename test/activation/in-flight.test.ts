@@ -77,9 +77,12 @@ describe("SIGTERM", () => {
   it("with requests that one client has sent together: each is answered, and so is one that comes then", async () => {
     const { program, port } = await serve(
       `http.createServer((request, response) => {
+         waiting.push(() => response.end("answer to " + request.url));
          console.log("asked for " + request.url);
-         setTimeout(() => response.end("answer to " + request.url), 400);
-       })`,
+         if (waiting.length === 4) for (const answer of waiting) answer();
+       });
+       const waiting = [];
+       activation.signal.addEventListener("abort", () => setTimeout(() => console.log("draining"), 100))`,
     );
     const client = connect(port, "127.0.0.1");
     const received = text(client);
@@ -88,7 +91,7 @@ describe("SIGTERM", () => {
     send("/1", "/2", "/3");
     await program.printed("asked for /3");
     program.child.kill("SIGTERM");
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await program.printed("draining");
     send("/4");
     const answers = (await received).split(/(?=HTTP\/1\.1 200 OK)/);
     assert.deepEqual(

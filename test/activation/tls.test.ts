@@ -50,15 +50,17 @@ function place(pair: Certificate): { readonly folder: string; renew(by: Certific
 interface Serving {
   readonly program: Program;
   readonly port: number;
+  /** The other socket of the name. */
+  readonly ipv6: { readonly host: string; readonly port: number };
   /** Sends SIGHUP and waits until it was handled. */
   reload(): Promise<void>;
   stop(): Promise<{ readonly code: number | null; readonly stderr: string }>;
 }
 
-/** Serves `server` (source text) on a passed socket, with the key and certificate of `files` (an object's source text). */
+/** Serves `server` (source text) on two passed sockets, with the key and certificate of `files` (an object's source text). */
 async function serve(server: string, files: string, env: NodeJS.ProcessEnv = {}, more = ""): Promise<Serving> {
-  const passed = holdSocket();
-  held.push(passed);
+  const passed = [holdSocket(), holdSocket({ host: "::1" })] as const;
+  held.push(...passed);
   const program = startProgram(
     `${IMPORTS}
      const activation = activate({ fallback: { https: 8443 } });
@@ -75,7 +77,8 @@ async function serve(server: string, files: string, env: NodeJS.ProcessEnv = {},
   let reloads = 0;
   return {
     program,
-    port: passed.port,
+    port: passed[0].port,
+    ipv6: { host: "::1", port: passed[1].port },
     async reload() {
       program.child.kill("SIGHUP");
       await program.printed(`reload ${++reloads}`);
@@ -147,6 +150,7 @@ describe("secure", () => {
       assert.deepEqual([second.body, second.name], ["1.1", "old"]);
       assert.equal(second.socket, first.socket);
       assert.equal(await certificateAt(serving.port), "new");
+      assert.equal(await certificateAt(serving.ipv6.port, serving.ipv6), "new");
       agent.destroy();
       assert.equal((await serving.stop()).code, 0);
     });
