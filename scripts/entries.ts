@@ -3,7 +3,7 @@
  * it on: a program may both import and require the runtime, and must not get two that do not know of each other's sockets. And
  * Node starts with one file in a third of the time that it needs for forty.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
 import { type Declarations, emitDeclarations } from "./declarations.ts";
@@ -32,7 +32,13 @@ export async function writeEntries(
     for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
   }
   const stdin = { contents: parts.join("\n"), resolveDir: root, loader: "ts" } as const;
-  await build({ ...options, stdin, outfile: join(folder, `${bundle}.cjs`), minify: true, format: "cjs" });
+  const output = {
+    outfile: join(folder, `${bundle}.cjs`),
+    minify: true,
+    format: "cjs",
+    ...onceInProcess(bundle),
+  } as const;
+  await build({ ...options, stdin, ...output });
 }
 
 // --- internal ---
@@ -46,24 +52,47 @@ const options: BuildOptions = {
   logLevel: "warning",
 };
 
+/**
+ * Makes the bundle a function that takes `require`, since bundlers that make ES modules leave no other way to Node's own
+ * modules, and gives the same to everyone: a program may have several copies, such as Rouse's and that of a framework which uses
+ * rouse-activation. Of the same version the first is everybody's. What another version would make of its sockets nobody knows.
+ */
+function onceInProcess(bundle: string): Pick<BuildOptions, "banner" | "footer"> {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  const key = JSON.stringify(`rouse ${bundle} ${version}`);
+  const start = `"use strict";module.exports=(require)=>globalThis[Symbol.for(${key})]??=(()=>{const module={exports:{}};`;
+  return { banner: { js: start }, footer: { js: "return module.exports})();" } };
+}
+
 type Files = Record<string, string>;
 
 /** The values are written out, because that is what Node and bundlers read without running it. */
 function passingEntry(name: string, bundle: string, values: readonly string[]): Files {
   const passed = values.map((value) => `exports.${value} = ${name}.${value};\n`);
   return {
-    [`${name}.cjs`]: `"use strict";\nconst { ${name} } = require("./${bundle}.cjs");\n${passed.join("")}`,
-    [`${name}.mjs`]: `export { ${values.join(", ")} } from "./${name}.cjs";\n`,
+    [`${name}.cjs`]: `"use strict";\nconst { ${name} } = ${loadInCommonJs(bundle)};\n${passed.join("")}`,
+    [`${name}.mjs`]: `${importOf(bundle)}export const { ${values.join(", ")} } = ${LOAD}.${name};\n`,
     [`${name}.d.mts`]: `export * from "./${name}.cjs";\n`,
   };
 }
 
 function actingEntry(name: string, bundle: string): Files {
   return {
-    [`${name}.cjs`]: `"use strict";\nrequire("./${bundle}.cjs").${name}();\n`,
-    [`${name}.mjs`]: `import "./${name}.cjs";\n`,
+    [`${name}.cjs`]: `"use strict";\n${loadInCommonJs(bundle)}.${name}();\n`,
+    [`${name}.mjs`]: `${importOf(bundle)}${LOAD}.${name}();\n`,
     [`${name}.d.mts`]: "export {};\n",
   };
+}
+
+/** For modules of Node's any file will do as the one that requires. */
+const LOAD = `load(createRequire("file:///"))`;
+
+function importOf(bundle: string): string {
+  return `import { createRequire } from "node:module";\nimport load from "./${bundle}.cjs";\n`;
+}
+
+function loadInCommonJs(bundle: string): string {
+  return `require("./${bundle}.cjs")(require("node:module").createRequire("file:///"))`;
 }
 
 /** What the source exports, without its types. */

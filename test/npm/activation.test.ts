@@ -4,10 +4,11 @@ import { execFileSync, type StdioOptions, spawn, spawnSync } from "node:child_pr
 import { createHash } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, type TestContext, test } from "node:test";
+import { build } from "esbuild";
 import { node20 } from "../helpers/old-node.ts";
 import { serveOnDemand, startProgram } from "../helpers/on-demand.ts";
 import { type HeldSocket, holdSocket, receiveDatagram } from "../helpers/passed-socket.ts";
@@ -171,6 +172,24 @@ for (const [title, find] of Object.entries(nodes)) {
       });
     }
 
+    for (const format of ["esm", "cjs"] as const) {
+      test(`serves when a bundler has put it into one ${format} file`, async (t) => {
+        const node = await find(t);
+        if (node === undefined) return;
+        const outfile = join(folder, `bundled-${format}.${format === "esm" ? "mjs" : "cjs"}`);
+        const logLevel = "warning"; // There should be none.
+        const entryPoints = [join(folder, programs.import[0])];
+        const { warnings } = await build({ entryPoints, outfile, bundle: true, platform: "node", format, logLevel });
+        assert.deepEqual(warnings, []);
+        const http = holdSocket();
+        const { child, ended } = startProgram(node, [outfile], { sockets: { http } });
+        assert.match(await (await fetch(`http://127.0.0.1:${http.port}/`)).text(), /^served by/);
+        child.kill("SIGTERM");
+        http.close();
+        assert.deepEqual(await ended, { code: 0, stdout: "", stderr: "" });
+      });
+    }
+
     for (const [how, args] of Object.entries(adopting)) {
       test(`serves a program that has never heard of it, by ${how}`, async (t) => {
         const node = await find(t);
@@ -212,24 +231,27 @@ for (const [title, find] of Object.entries(nodes)) {
       for (const socket of [http, stats]) socket.close();
     });
 
-    test("has one state for import and require", async (t) => {
+    test("has one state for import, require and a second copy", async (t) => {
       const node = await find(t);
       if (node === undefined) return;
-      const both = write(
-        "both.mjs",
+      cpSync(installed, join(folder, "framework/node_modules/rouse-activation"), { recursive: true });
+      const program = write(
+        "copies.mjs",
         `import { createRequire } from "node:module";
          import * as imported from "rouse-activation";
-         const required = createRequire(import.meta.url)("rouse-activation");
+         const copies = ["./copies.mjs", "./framework/index.js"].map((from) =>
+           createRequire(new URL(from, import.meta.url))("rouse-activation"));
          const socket = imported.activate().socket("http");
-         console.log(socket === required.activate().socket("http"), socket.fd);
-         console.log(imported.ActivationError === required.ActivationError);
-         console.log(String(Object.keys(imported).filter((name) => !/default|module/.test(name)).sort()) === String(Object.keys(required).sort()));
+         console.log(socket.fd, copies.every((copy) => copy.activate().socket("http") === socket));
+         console.log(copies.every((copy) => copy.ActivationError === imported.ActivationError));
+         const namesOf = (module) => String(Object.keys(module).filter((name) => !/default|module/.test(name)).sort());
+         console.log(copies.every((copy) => namesOf(copy) === namesOf(imported)));
          process.exit();`,
       );
       const http = holdSocket();
-      const { stdout, stderr } = await startProgram(node, [both], { sockets: { http } }).ended;
+      const { stdout, stderr } = await startProgram(node, [program], { sockets: { http } }).ended;
       http.close();
-      assert.deepEqual([stdout, stderr], ["true 3\ntrue\ntrue\n", ""]);
+      assert.deepEqual([stdout, stderr], ["3 true\ntrue\ntrue\n", ""]);
     });
 
     test("says READY=1 by node:ffi, and prints nothing that nobody asked for", async (t) => {
