@@ -8,4 +8,4 @@ export { ActivationError, type ActivationErrorCode } from "./activation/error.ts
 export { console } from "./activation/journal-console.ts";
 export type { ListenOptions, PassedSocket } from "./activation/passed-socket.ts";
 export type { ReloadWork } from "./activation/reload.ts";
-export type { SecureFiles } from "./activation/secure.ts";
+export { type SecureFiles, secure } from "./activation/secure.ts";

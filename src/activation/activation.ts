@@ -3,7 +3,6 @@ import type { Server, Socket } from "node:net";
 import type { Source } from "./choose.ts";
 import type { PassedSocket } from "./passed-socket.ts";
 import type { ReloadWork } from "./reload.ts";
-import type { SecureFiles } from "./secure.ts";
 
 /** The sockets of this process by name, and its life from ready to drained. Iterating gives every socket. */
 export interface Activation<N extends string = string> extends AsyncDisposable, Iterable<PassedSocket> {
@@ -36,12 +35,6 @@ export interface Activation<N extends string = string> extends AsyncDisposable, 
    * @throws {ActivationError} missing-socket, several-sockets, wrong-kind, socket-taken
    */
   fifo(name: N): Socket;
-  /**
-   * Gives a TLS server its key and certificate, each the name of a credential (systemd.exec(5), LoadCredential=) or a path,
-   * and reads them again at each reload.
-   * @throws {ActivationError} bad-credentials
-   */
-  secure(server: Server, files: SecureFiles): void;
   /** Tells the service manager that the start is complete (READY=1 of sd_notify(3)), once. Without a manager it does nothing. */
   ready(status?: string): Promise<void>;
   /** One line for `systemctl status` (STATUS= of sd_notify(3)). */

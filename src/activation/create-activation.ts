@@ -10,7 +10,6 @@ import { socketsByName } from "./names.ts";
 import { describe, type OwnedSocket, requireType } from "./passed-socket.ts";
 import { createReadiness } from "./readiness.ts";
 import { reloadOnHangup } from "./reload.ts";
-import { secure } from "./secure.ts";
 import type { Served } from "./served.ts";
 import { serveDatagrams } from "./served-datagrams.ts";
 import { serve } from "./served-server.ts";
@@ -114,10 +113,6 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
       idle ??= startIdle();
       readiness.consider();
       return stream;
-    },
-
-    secure(server, files) {
-      activation.onReload(secure(server, files, env));
     },
 
     async ready(status) {

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Server as AnyServer } from "node:net";
 import { resolve } from "node:path";
 import type { Server } from "node:tls";
+import type { Activation } from "./activation.ts";
 import { ActivationError } from "./error.ts";
 import { debug } from "./report.ts";
 
@@ -21,11 +22,16 @@ export interface SecureFiles {
 }
 
 /**
- * Gives `server`, which may have been made without them, a key and a certificate. The result reads them again: handshakes
- * from then on get the new ones. Where it throws, the old ones stay. Connections are left alone.
+ * Gives a TLS server, which may have been made without them, a key and a certificate, now and again at each reload of
+ * `activation`: handshakes from then on get the new ones. Where a reload fails, the old ones stay. Connections are left alone.
  * @throws {ActivationError} bad-credentials
  */
-export function secure(server: AnyServer, files: SecureFiles, env: NodeJS.ProcessEnv): () => void {
+export function secure(
+  activation: Pick<Activation, "onReload">,
+  server: AnyServer,
+  files: SecureFiles,
+  env: NodeJS.ProcessEnv = process.env,
+): void {
   if (!isSecure(server)) {
     throw bad(
       "the server takes no certificate",
@@ -34,13 +40,13 @@ export function secure(server: AnyServer, files: SecureFiles, env: NodeJS.Proces
   }
   let ownTicketKeys: Buffer | undefined;
   exchange(server);
-  return () => {
+  activation.onReload(() => {
     try {
       exchange(server);
     } catch (error) {
       throw new Error(`the TLS certificate stays as it was: ${(error as Error).message}`, { cause: error });
     }
-  };
+  });
 
   function exchange(server: SecureServer): void {
     const loaded = load(server, files, env);

@@ -47,7 +47,7 @@ async function serve(server: string, ...kinds: readonly ("ipv4" | "ipv6" | "unix
   const program = startProgram(
     `${IMPORTS} const activation = activate({ fallback: { http: 8443 } });
      const server = ${server};
-     if ("setSecureContext" in server) activation.secure(server, files);
+     if ("setSecureContext" in server) secure(activation, server, files);
      await activation.listen(server, "http");
      console.log("listening");`,
     { sockets: { http: opened.map(({ socket }) => socket) } },
@@ -232,7 +232,7 @@ describe("one process per connection", () => {
       const create = secure ? "createSecureServer" : "createServer";
       const source = `${IMPORTS} const activation = activate({ fallback: { http: 8443 }, accept: "connection" });
         const server = http2.${create}({}, (request, response) => response.end("two"));
-        ${secure ? "activation.secure(server, files);" : ""} await activation.listen(server, "http");`;
+        ${secure ? "secure(activation, server, files);" : ""} await activation.listen(server, "http");`;
       const started: Program[] = [];
       const command = [node, ...flags, "--input-type=module", "--eval", moduleText(source)] as const;
       await using inetd = await serveEachConnection(command, "standard input", (child) => started.push(watch(child)));

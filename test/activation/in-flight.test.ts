@@ -37,7 +37,7 @@ async function serve(server: string): Promise<{ program: Program; port: number; 
      const activation = activate({ fallback: { http: 8080 } });
      const files = { key: ${JSON.stringify(pem.pathname)}, cert: ${JSON.stringify(pem.pathname)} };
      const server = ${server};
-     if ("setSecureContext" in server) activation.secure(server, files);
+     if ("setSecureContext" in server) secure(activation, server, files);
      await activation.listen(server, "http");
      console.log("listening");`,
     { sockets: { http: sockets } },

@@ -40,7 +40,7 @@ export function startProgram(source: string, options: ProgramOptions = {}): Prog
 
 /** The whole of such a module. */
 export function moduleText(source: string): string {
-  return `import { activate, ActivationError } from ${JSON.stringify(runtime)};
+  return `import { activate, ActivationError, secure } from ${JSON.stringify(runtime)};
     import fs from "node:fs"; import http from "node:http"; import net from "node:net"; import dgram from "node:dgram"; ${source}`;
 }
 

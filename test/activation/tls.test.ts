@@ -65,7 +65,7 @@ async function serve(server: string, files: string, env: NodeJS.ProcessEnv = {},
     `${IMPORTS}
      const activation = activate({ fallback: { https: 8443 } });
      const server = ${server};
-     activation.secure(server, ${files});
+     secure(activation, server, ${files});
      let reloads = 0;
      activation.onReload(() => console.log("reload " + ++reloads));
      await activation.listen(server, "https"); ${more}
@@ -365,7 +365,7 @@ describe("the files of secure", () => {
       const activation = activate({ fallback: { https: 8443 } });
       for (const [server, files] of JSON.parse(process.env.CASES)) {
         try {
-          activation.secure(server === "http" ? http.createServer() : https.createServer(), files);
+          secure(activation, server === "http" ? http.createServer() : https.createServer(), files);
           console.log("secured");
         } catch (error) {
           console.log(error instanceof ActivationError ? error.code + ": " + error.message.replaceAll("\\n", " ") : error.stack);
@@ -392,7 +392,7 @@ describe("the files of secure", () => {
     chmodSync(join(files.folder, "tls.key"), 0);
     const { code, stderr } = await runProgram(
       `${IMPORTS} if (process.getuid() === 0) { process.setgid(65534); process.setuid(65534); }
-       activate().secure(https.createServer(), ${paths(files.folder)});`,
+       secure(activate(), https.createServer(), ${paths(files.folder)});`,
     );
     assert.match(stderr, /cannot read \S+tls\.key: EACCES.*Let the service's user read it/);
     assert.equal(code, 1);

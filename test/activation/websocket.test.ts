@@ -72,7 +72,7 @@ describe("WebSockets", () => {
     "by the program's own upgrade": `const server = http.createServer(); const sockets = new WebSocketServer({ noServer: true });
       server.on("upgrade", (request, socket, head) => sockets.handleUpgrade(request, socket, head, echo));`,
     "over TLS": `const server = https.createServer(); const sockets = new WebSocketServer({ server }); sockets.on("connection", echo);
-      activation.secure(server, { key: ${JSON.stringify(pem.pathname)}, cert: ${JSON.stringify(pem.pathname)} });`,
+      secure(activation, server, { key: ${JSON.stringify(pem.pathname)}, cert: ${JSON.stringify(pem.pathname)} });`,
   };
   for (const [title, source] of Object.entries(servers)) {
     it(`${title} work over every socket of the name, and end when the program ends them`, async () => {

@@ -3,7 +3,7 @@
 // ---- "rouse" ----
 
 import type { Socket as DatagramSocket } from "node:dgram";
-import type { Server, Socket } from "node:net";
+import type { Server, Server as AnyServer, Socket } from "node:net";
 
 export interface ActivateOptions<N extends string> {
     /** Where to listen when nothing was passed, by name. */
@@ -64,12 +64,6 @@ export interface Activation<N extends string = string> extends AsyncDisposable, 
      * @throws {ActivationError} missing-socket, several-sockets, wrong-kind, socket-taken
      */
     fifo(name: N): Socket;
-    /**
-     * Gives a TLS server its key and certificate, each the name of a credential (systemd.exec(5), LoadCredential=) or a path,
-     * and reads them again at each reload.
-     * @throws {ActivationError} bad-credentials
-     */
-    secure(server: Server, files: SecureFiles): void;
     /** Tells the service manager that the start is complete (READY=1 of sd_notify(3)), once. Without a manager it does nothing. */
     ready(status?: string): Promise<void>;
     /** One line for `systemctl status` (STATUS= of sd_notify(3)). */
@@ -200,6 +194,13 @@ export interface SecureFiles {
     /** Who may have signed the clients' certificates, where the server asks for them (`requestCert`), PEM. */
     readonly ca?: string | readonly string[];
 }
+
+/**
+ * Gives a TLS server, which may have been made without them, a key and a certificate, now and again at each reload of
+ * `activation`: handshakes from then on get the new ones. Where a reload fails, the old ones stay. Connections are left alone.
+ * @throws {ActivationError} bad-credentials
+ */
+export declare function secure(activation: Pick<Activation, "onReload">, server: AnyServer, files: SecureFiles, env?: NodeJS.ProcessEnv): void;
 
 /** As the global console's methods of these names: a format and values. */
 interface JournalConsole {
