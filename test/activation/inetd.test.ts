@@ -4,7 +4,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { rmSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, before, describe, it, type TestContext } from "node:test";
@@ -21,7 +21,6 @@ const HTTP = `const answer = (request, response) => response.end(activation.sour
   await activation.listen(http.createServer(answer), "http");`;
 
 function check(kind: Kind, title: string, body: (t: TestContext) => Promise<void>): void {
-  // What is not answered would be waited for without an end.
   it(title, { timeout: 30_000 }, async (t) => {
     if (has(t, inetds[kind], kind)) await body(t);
   });
@@ -87,8 +86,7 @@ for (const kind of Object.keys(inetds) as Kind[]) {
     }
 
     check(kind, "serves datagrams, and leaves what comes later to the next process", async (t) => {
-      const source = `import dgram from "node:dgram";
-        const activation = activate({ fallback: { stats: "udp:0" }, idleExit: "1s" });
+      const source = `const activation = activate({ fallback: { stats: "udp:0" }, idleExit: "1s" });
         const socket = dgram.createSocket("udp4");
         socket.on("message", (message, { port, address }) =>
           socket.send([activation.source, message, socket.address().port, process.pid].join(" "), port, address));
@@ -133,7 +131,7 @@ for (const kind of Object.keys(inetds) as Kind[]) {
       const source = `${PER_CONNECTION} activation.ready("warm"); activation.status("serving");
         await activation.listen(http.createServer((request, response) => { response.sendDate = false; response.end("ok"); }), "http");`;
       const inetd = await start(t, program(t, source), nowait);
-      const client = connect(inetd.port, "127.0.0.1");
+      const client = connectTo(inetd);
       client.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
       assert.equal(await text(client), "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok");
       await inetd.ended(1);
@@ -146,7 +144,7 @@ for (const kind of Object.keys(inetds) as Kind[]) {
     ] as const) {
       check(kind, `does not say to the client ${title}`, async (t) => {
         const inetd = await start(t, program(t, source.replace("http: 0", "http: 0, other: 0")), nowait);
-        assert.equal(await text(connect(inetd.port, "127.0.0.1")), "");
+        assert.equal(await text(connectTo(inetd)), "");
         await inetd.ended(1);
         assert.deepEqual(inetd.exits, [1]);
       });
@@ -157,7 +155,7 @@ for (const kind of Object.keys(inetds) as Kind[]) {
         connection.write(JSON.stringify([source, peer]) + "\\n");
         connection.pipe(connection);`;
       const inetd = await start(t, program(t, source), nowait);
-      const client = connect(inetd.port, "127.0.0.1");
+      const client = connectTo(inetd);
       client.end("echo me");
       const [port] = [await once(client, "connect").then(() => client.localPort)];
       assert.equal(await text(client), `["inetd",{"address":"127.0.0.1","port":${port}}]\necho me`);
@@ -167,7 +165,7 @@ for (const kind of Object.keys(inetds) as Kind[]) {
 
     check(kind, "ends, having drained, when the client leaves without a word", async (t) => {
       const inetd = await start(t, program(t, `${PER_CONNECTION} ${HTTP}`), nowait);
-      const client = connect(inetd.port, "127.0.0.1");
+      const client = connectTo(inetd);
       await once(client, "connect");
       client.end();
       await inetd.ended(1);
@@ -178,7 +176,7 @@ for (const kind of Object.keys(inetds) as Kind[]) {
       const source = `let line = ""; for await (const data of process.stdin) line += data;
         process.stdout.write(line.toUpperCase());`;
       const inetd = await start(t, program(t, source), nowait);
-      const client = connect(inetd.port, "127.0.0.1");
+      const client = connectTo(inetd);
       client.end("loud");
       assert.equal(await text(client), "LOUD");
       await inetd.ended(1);
@@ -272,7 +270,7 @@ if (process.argv[2] === "udp") {
 
     check(kind, `${kind}: stdin and stdout`, async (t) => {
       const inetd = await startInetd(t, kind, { type: "stream", wait: false, program: executable, args: ["plain"] });
-      const client = connect(inetd.port, "127.0.0.1");
+      const client = connectTo(inetd);
       client.end("echo me");
       assert.equal(await text(client), "echo me");
       await inetd.ended(1);
@@ -285,19 +283,32 @@ if (process.argv[2] === "udp") {
 
 /** The words of an HTTP answer; on a connection of its own unless an agent is given. */
 async function ask({ port }: Inetd, path = "/", agent: Agent | false = false): Promise<string[]> {
-  const [response] = await once(get({ port, host: "127.0.0.1", path, agent }), "response");
+  const signal = AbortSignal.timeout(PATIENCE);
+  const [response] = await once(get({ port, host: "127.0.0.1", path, agent, signal }), "response");
   return (await text(response)).split(" ");
+}
+
+/** A client that gives up where nothing comes. */
+function connectTo({ port }: Inetd): Socket {
+  const client = connect(port, "127.0.0.1");
+  return client.setTimeout(PATIENCE, () => client.destroy(new Error("nothing came")));
 }
 
 /** Sends each datagram when the one before is answered, and gives the answers. */
 async function exchange({ port }: Inetd, messages: readonly string[]): Promise<string[]> {
   const socket = createSocket("udp4");
   const answers: string[] = [];
-  for (const message of messages) {
-    socket.send(message, port, "127.0.0.1");
-    const [answer] = await once(socket, "message");
-    answers.push(String(answer));
+  try {
+    for (const message of messages) {
+      socket.send(message, port, "127.0.0.1");
+      const [answer] = await once(socket, "message", { signal: AbortSignal.timeout(PATIENCE) });
+      answers.push(String(answer));
+    }
+  } finally {
+    socket.close();
   }
-  socket.close();
   return answers;
 }
+
+/** Milliseconds. */
+const PATIENCE = 20_000;

@@ -40,7 +40,17 @@ async function stop(program: LaunchdProgram): Promise<void> {
 }
 
 async function ask({ port }: HeldSocket, host = "127.0.0.1"): Promise<string> {
-  return await (await fetch(`http://${host}:${port}/`)).text();
+  return await (await fetch(`http://${host}:${port}/`, { signal: AbortSignal.timeout(20_000) })).text();
+}
+
+async function exchange({ port }: HeldSocket, message: string): Promise<string> {
+  const client = createSocket("udp4");
+  client.send(message, port, "127.0.0.1");
+  try {
+    return String((await once(client, "message", { signal: AbortSignal.timeout(20_000) }))[0]);
+  } finally {
+    client.close();
+  }
 }
 
 describe("launchd", () => {
@@ -82,18 +92,13 @@ describe("launchd", () => {
 
   check("serves a datagram socket", async (t) => {
     const socket = hold(t, { type: "datagram" });
-    const source = `import dgram from "node:dgram";
-      const activation = activate({ fallback: { stats: "udp:0" } });
+    const source = `const activation = activate({ fallback: { stats: "udp:0" } });
       const server = dgram.createSocket("udp4");
       server.on("message", (message, { port }) => server.send(activation.source + " " + message, port));
       await activation.listen(server, "stats"); console.log("listening");`;
     const program = startProgram(t, source, { job: { stats: socket } });
     await program.printed("listening");
-    const client = createSocket("udp4");
-    client.send("hello", socket.port, "127.0.0.1");
-    const [answer] = await once(client, "message");
-    client.close();
-    assert.equal(String(answer), "launchd hello");
+    assert.equal(await exchange(socket, "hello"), "launchd hello");
     await stop(program);
     assert.deepEqual(program.report(), ["call stats 0", "free stats"]);
   });
@@ -271,10 +276,7 @@ console.log("listening");
     assert.equal(await ask(v4), "http from launchd");
     assert.equal(await ask(v6, "[::1]"), "http from launchd");
     assert.equal(await ask(admin), "admin from launchd");
-    const client = createSocket("udp4");
-    client.send("ping", stats.port, "127.0.0.1");
-    assert.equal(String((await once(client, "message"))[0]), "stats ping");
-    client.close();
+    assert.equal(await exchange(stats, "ping"), "stats ping");
     await stop(program);
     assert.deepEqual(program.report().sort(), [
       "call admin 0",

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { waitFor } from "../system/wait.ts";
 
@@ -41,7 +41,8 @@ export async function startInetd(t: TestContext, kind: keyof typeof inetds, serv
   // Debian's sbin lacks in a plain user's PATH.
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin` };
   const output = openSync(logFile, "a");
-  const child = spawn(inetds[kind], args(configuration, logFile, pidFile), { env, stdio: ["ignore", output, output] });
+  const command = [...untilParentEnds, inetds[kind], ...args(configuration, logFile, pidFile)];
+  const child = spawn(command[0]!, command.slice(1), { env, stdio: ["ignore", output, output] });
   closeSync(output);
   t.after(async () => {
     await stop(child);
@@ -65,6 +66,9 @@ export async function startInetd(t: TestContext, kind: keyof typeof inetds, serv
 
 type Three = [string, string, string];
 
+/** Neither an inetd whose test was killed nor services whose inetd has ended may live on. It becomes the program by exec. */
+const untilParentEnds = ["/usr/bin/setpriv", "--pdeathsig", "KILL"];
+
 interface Kind {
   describe(service: InetdService, port: number, logFile: string): string;
   args(configuration: string, logFile: string, pidFile: string): string[];
@@ -78,8 +82,9 @@ const kinds: Readonly<Record<keyof typeof inetds, Kind>> = {
   "openbsd-inetd": {
     describe({ type, wait, program, args = [] }, port) {
       const what = type === "stream" ? "stream tcp4" : "dgram udp4";
+      const command = [...untilParentEnds, program, ...args];
       const how = `${wait ? "wait" : "nowait"}.10000 ${userInfo().username}`;
-      return `127.0.0.1:${port} ${what} ${how} ${[program, basename(program), ...args].join(" ")}\n`;
+      return `127.0.0.1:${port} ${what} ${how} ${[command[0], "setpriv", ...command.slice(1)].join(" ")}\n`;
     },
     args: (configuration) => ["-d", "-i", configuration],
     listening: /^ADD: /m,
@@ -104,8 +109,9 @@ const kinds: Readonly<Record<keyof typeof inetds, Kind>> = {
   cps             = 10000 1
   instances       = UNLIMITED
   user            = ${userInfo().username}
-  server          = ${program}
-${args.length > 0 ? `  server_args     = ${args.join(" ")}\n` : ""}  log_type        = FILE ${logFile}
+  server          = ${untilParentEnds[0]}
+  server_args     = ${[...untilParentEnds.slice(1), program, ...args].join(" ")}
+  log_type        = FILE ${logFile}
   log_on_success  = PID EXIT
 }
 `,
@@ -132,22 +138,13 @@ async function until(child: ChildProcess, inetd: Inetd, condition: () => boolean
     return condition();
   };
   await waitFor("for what it prints", check, { interval: 10 }).catch((cause) => {
-    throw new Error(`${child.spawnfile}: ${cause.message}\n${inetd.log}`, { cause });
+    throw new Error(`${child.spawnargs.at(3)}: ${cause.message}\n${inetd.log}`, { cause });
   });
 }
 
-/** With its services, which openbsd-inetd would leave behind, each in a session of its own. */
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  const services = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").match(/\d+/g) ?? [];
   child.kill("SIGTERM");
-  for (const service of services) {
-    try {
-      process.kill(Number(service), "SIGKILL");
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
   await once(child, "exit");
 }
 
