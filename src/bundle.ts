@@ -95,6 +95,8 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
     sourcesContent: false,
     charset: "utf8",
     legalComments: "none",
+    // Nobody reads it there: traces name the sources. Names stay, since programs look at them.
+    minifyWhitespace: true,
     alias: { "rouse/config": ownConfigModule },
     inject: runsFirst(built),
     plugins: [ownRuntime(built)],
