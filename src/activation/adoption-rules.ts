@@ -78,8 +78,10 @@ function covers(rule: Address, asked: Address): boolean {
     return rule.type === "unix" && asked.type === "unix" && resolve(rule.path) === resolve(asked.path);
   }
   if (rule.type !== asked.type || rule.port !== asked.port) return false;
-  const isAny = asked.host === undefined && (rule.host === "::" || rule.host === "0.0.0.0");
-  return rule.host === undefined || isAny || rule.host === asked.host?.toLowerCase();
+  // To Node no host is any, and localhost is one of these.
+  const host = asked.host?.toLowerCase();
+  const hosts = host === undefined ? ["::", "0.0.0.0"] : host === "localhost" ? ["127.0.0.1", "::1"] : [host];
+  return rule.host === undefined || hosts.includes(rule.host);
 }
 
 /** The socket, of which a unit may have several under one name. One that is named by a port or a path is for that. */
