@@ -14,6 +14,7 @@ import { duplicate } from "./ffi.ts";
 import { describe, type OwnedSocket, type PassedSocket } from "./passed-socket.ts";
 import { type ProgramCall, readBind, readListen } from "./program-call.ts";
 import { debug, print } from "./report.ts";
+import { listedUnixPath } from "./unix-path.ts";
 
 /**
  * From here on the program's own listen and bind calls receive the sockets that were passed to this process: those that the
@@ -109,7 +110,8 @@ function createAdoption(activation: Activation, rules: AdoptionRules) {
     for (const socket of sockets) hold(socket, listener);
     if (callback) listener.once("listening", callback);
     signal?.addEventListener("abort", () => listener.close(), { once: true });
-    if (first?.address?.type === "unix") paths.set(listener, first.address.path.replace(/^@/, "\0"));
+    const path = first && pathOf(first);
+    if (path !== undefined) paths.set(listener, path.replace(/^@/, "\0"));
     // The definition's counts, then the program's, then the unit's.
     const wanted = built?.sockets[name]?.backlog ?? backlog;
     if (wanted) for (const socket of sockets) Object.defineProperty(socket, "backlog", { value: wanted });
@@ -177,6 +179,11 @@ const REFUSED = "This address is not adopted, and the system does not let the pr
 
 /** Of RestrictAddressFamilies=, a read-only file system, a user without privileges. */
 const REFUSALS = ["EACCES", "EPERM", "EAFNOSUPPORT", "EROFS"];
+
+function pathOf({ address, fd }: PassedSocket): string | undefined {
+  if (!address) return listedUnixPath(fd!);
+  return address.type === "unix" ? address.path : undefined;
+}
 
 function stateOf(socket: dgram.Socket): "unbound" | "bound" | "closed" {
   try {
