@@ -1,12 +1,11 @@
 /** Adoption: a program that has never heard of us calls listen(3000), and receives the socket that was passed for it. */
-import dgram from "node:dgram";
+import type { Socket as DatagramSocket } from "node:dgram";
 import { errorMonitor } from "node:events";
 import { Server } from "node:net";
-import { constants } from "node:os";
 import { activate } from "./activate.ts";
 import type { Activation } from "./activation.ts";
 import { type Address, formatAddress } from "./address.ts";
-import { type AdoptionRules, describeRules, readRules } from "./adoption-rules.ts";
+import { type AdoptionRules, describeRules, makeRules, readAdoptions } from "./adoption-rules.ts";
 import { built } from "./built.ts";
 import { chooseSockets } from "./choose.ts";
 import { ActivationError } from "./error.ts";
@@ -23,12 +22,14 @@ import { listedUnixPath } from "./unix-path.ts";
  * @throws {ActivationError} bad-variable; what activate throws where sockets were passed, but not as the protocol says
  */
 export function adopt(env: NodeJS.ProcessEnv = process.env): void {
-  const rules = readRules(env);
-  const activation = activateFor(rules, env);
+  const adoptions = readAdoptions(env);
+  const activation = activateFor(
+    adoptions.map(([name]) => name),
+    env,
+  );
   if (!activation) return;
+  const adoption = createAdoption(activation, makeRules(adoptions));
   const { listen, address } = Server.prototype;
-  const { bind } = dgram.Socket.prototype;
-  const adoption = createAdoption(activation, rules);
   Object.assign(Server.prototype, {
     listen(this: Server, ...args: unknown[]) {
       // To one that listens already, Node says so.
@@ -38,8 +39,12 @@ export function adopt(env: NodeJS.ProcessEnv = process.env): void {
       return Reflect.apply(address, this, []) ?? adoption.path(this);
     },
   });
-  Object.assign(dgram.Socket.prototype, {
-    bind(this: dgram.Socket, ...args: unknown[]) {
+  // Not imported: no server is to wait for what it does not use.
+  const datagrams = process.getBuiltinModule?.("node:dgram").Socket.prototype;
+  if (!datagrams) return;
+  const { bind } = datagrams;
+  Object.assign(datagrams, {
+    bind(this: DatagramSocket, ...args: unknown[]) {
       // As above; to one that is closed, too.
       return stateOf(this) === "unbound" && adoption.take(this, readBind(args))
         ? this
@@ -50,11 +55,11 @@ export function adopt(env: NodeJS.ProcessEnv = process.env): void {
 
 // --- internal ---
 
-type Listener = Server | dgram.Socket;
+type Listener = Server | DatagramSocket;
 
 /** Looks first: an activation hears signals, and a program that was passed nothing is to keep them. */
-function activateFor({ all }: AdoptionRules, env: NodeJS.ProcessEnv): Activation | undefined {
-  const fallback = Object.fromEntries(all.map(({ name, address }) => [name, formatAddress(address)]));
+function activateFor(names: readonly string[], env: NodeJS.ProcessEnv): Activation | undefined {
+  const fallback = Object.fromEntries(names.map((name) => [name, []]));
   try {
     const { source } = chooseSockets({ fallback, fd: undefined, fdFlag: false, perConnection: false, env });
     return source === "bind" || isCopy() ? undefined : activate({ fallback, env });
@@ -122,7 +127,7 @@ function createAdoption(activation: Activation, rules: AdoptionRules) {
       isTold = true;
     };
     const fail = (error: ActivationError) => {
-      if (callback && listener instanceof dgram.Socket) listener.off("listening", callback);
+      if (callback && !(listener instanceof Server)) listener.off("listening", callback);
       // Node has emitted its own. Where only we have heard it, the program is to end as it would have.
       if (isTold && listener.listenerCount("error") > 0) return;
       process.nextTick(() => listener.emit("error", asNodesOwn(error, address)));
@@ -185,7 +190,7 @@ function pathOf({ address, fd }: PassedSocket): string | undefined {
   return address.type === "unix" ? address.path : undefined;
 }
 
-function stateOf(socket: dgram.Socket): "unbound" | "bound" | "closed" {
+function stateOf(socket: DatagramSocket): "unbound" | "bound" | "closed" {
   try {
     socket.address();
     return "bound";
@@ -221,6 +226,6 @@ function asNodesOwn(error: ActivationError, { type, ...place }: Address): Error 
   const syscall = type === "udp" ? "bind" : "listen";
   const { path, host = "::", port } = { path: undefined, host: undefined, port: undefined, ...place };
   const message = `${syscall} EADDRINUSE: address already in use ${path ?? `${host}:${port}`}. ${error.message}`;
-  const errno = -constants.errno.EADDRINUSE;
+  const errno = process.platform === "darwin" ? -48 : -98;
   return Object.assign(new Error(message), { code: "EADDRINUSE", errno, syscall, address: path ?? host, port });
 }

@@ -12,6 +12,8 @@ export interface AdoptionRule {
   readonly address: Address;
 }
 
+export type Adoption = readonly [name: string, address: string];
+
 export interface AdoptionRules {
   readonly all: readonly AdoptionRule[];
   /**
@@ -21,15 +23,20 @@ export interface AdoptionRules {
   find(sockets: readonly PassedSocket[], asked: Address): string | undefined;
 }
 
-/**
- * Gives what the definition says, or where that says nothing, ROUSE_ADOPT="NAME=PORT NAME=/PATH ...", which is taken out of `env`.
- * @throws {ActivationError} bad-variable
- */
-export function readRules(env: NodeJS.ProcessEnv): AdoptionRules {
+/** Names, and the text of what the program listens on: as the definition has them, else as in ROUSE_ADOPT, which is taken out of `env`. */
+export function readAdoptions(env: NodeJS.ProcessEnv): readonly Adoption[] {
   const variable = env.ROUSE_ADOPT;
-  Reflect.deleteProperty(env, "ROUSE_ADOPT");
-  const baked = Object.entries(built?.sockets ?? {}).flatMap(([name, { adopt }]) => (adopt ? [rule(name, adopt)] : []));
-  const all = baked.length > 0 ? baked : parse(variable ?? "");
+  if (variable !== undefined) Reflect.deleteProperty(env, "ROUSE_ADOPT");
+  const baked = Object.entries(built?.sockets ?? {}).flatMap(([name, { adopt }]) =>
+    adopt ? [[name, adopt] as const] : [],
+  );
+  if (baked.length > 0 || variable === undefined) return baked;
+  return variable.split(/\s+/).filter(Boolean).map(split);
+}
+
+/** @throws {ActivationError} bad-variable */
+export function makeRules(adoptions: readonly Adoption[]): AdoptionRules {
+  const all = adoptions.map(parse);
   return {
     all,
     find(sockets, asked) {
@@ -56,21 +63,19 @@ export function describeRules({ all }: AdoptionRules): string {
 
 // --- internal ---
 
-function parse(variable: string): AdoptionRule[] {
-  try {
-    return [...variable.matchAll(/\S+/g)].map(([text]) => {
-      const [, name, address] = /^([^=]+)=(.*)$/.exec(text) ?? [];
-      if (name === undefined) throw new SyntaxError(`"${text}" is no NAME=ADDRESS`);
-      return rule(name, address!.replace(/^(?=[./])/, "unix:"));
-    });
-  } catch (cause) {
-    const what = `ROUSE_ADOPT="${variable}": ${(cause as Error).message}`;
-    throw new ActivationError("bad-variable", what, 'Write for example ROUSE_ADOPT="http=3000 https=3443"', cause);
-  }
+function split(text: string): Adoption {
+  const at = text.indexOf("=");
+  return [text.slice(0, Math.max(at, 0)), text.slice(at + 1)];
 }
 
-function rule(name: string, address: string): AdoptionRule {
-  return { name, address: parseAddress(address) };
+function parse([name, text]: Adoption): AdoptionRule {
+  try {
+    if (name === "") throw new SyntaxError(`"${text}" is no NAME=ADDRESS`);
+    return { name, address: parseAddress(text.replace(/^(?=[./])/, "unix:")) };
+  } catch (cause) {
+    const mend = "Write NAME=PORT, NAME=HOST:PORT, NAME=udp:PORT or NAME=/PATH, with spaces between";
+    throw new ActivationError("bad-variable", `ROUSE_ADOPT: ${(cause as Error).message}`, mend, cause);
+  }
 }
 
 function covers(rule: Address, asked: Address): boolean {
