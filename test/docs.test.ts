@@ -5,6 +5,7 @@
  *     <!-- example: serve http admin -->   a server: gets one passed TCP socket for each name, answers a GET on each (by TLS on
  *                                          the one named https), ends with 0 on SIGTERM, and prints nothing on stderr
  *     <!-- example: within http -->        a part of one: runs before `activation.listen(server, "http")`, then as above
+ *     <!-- example: adopt http=3000 -->    a server that knows nothing of us: as the first, started with rouse/adopt and this ROUSE_ADOPT
  *     <!-- example: run http -->           a program that ends by itself, with 0; the names are optional
  *     <!-- example: definition -->         a definition, or some of its keys: Rouse takes it
  *     <!-- example: types: REASON -->      checked by tsc, and not run, because...

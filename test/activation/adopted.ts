@@ -8,6 +8,9 @@ import { flags, node, type Program, start } from "./program.ts";
 
 export const adoption: string = new URL("../../src/adopt.ts", import.meta.url).href;
 
+/** Of a program that is started with startAdopted. */
+export const SERVER = `const server = http.createServer((request, response) => response.end("adopted"));`;
+
 export interface AdoptedOptions {
   readonly sockets?: Readonly<Record<string, HeldSocket | readonly HeldSocket[]>>;
   /** ROUSE_ADOPT. */

@@ -23,6 +23,12 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     await serve([around], names);
   },
 
+  async adopt(file, map) {
+    const names = map.map((rule) => rule.split("=")[0]!);
+    const adoption = pathToFileURL(join(import.meta.dirname, "../../src/adopt.ts")).href;
+    await serve(["--import", adoption, file], names, { ROUSE_ADOPT: map.join(" ") });
+  },
+
   async run(file, names) {
     await using sockets = holdSockets(names);
     const { code, stderr } = await start([file], sockets.byName).ended;
@@ -52,10 +58,10 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
 // --- internal ---
 
 /** Every socket answers; then SIGTERM ends it with 0, and it has had nothing to complain of. */
-async function serve(args: readonly string[], names: readonly string[]): Promise<void> {
+async function serve(args: readonly string[], names: readonly string[], env?: NodeJS.ProcessEnv): Promise<void> {
   assert.ok(names.length > 0, "name the sockets: example: serve http");
   await using sockets = holdSockets(names);
-  const program = start(args, sockets.byName);
+  const program = start(args, sockets.byName, env);
   const failed = program.ended.then((result) => Promise.reject(new Error(`it ended: ${JSON.stringify(result)}`)));
   failed.catch(() => {});
   for (const [name, { port }] of Object.entries(sockets.byName)) {
@@ -69,12 +75,14 @@ async function serve(args: readonly string[], names: readonly string[]): Promise
 function start(
   args: readonly string[],
   sockets: Readonly<Record<string, HeldSocket>>,
+  env?: NodeJS.ProcessEnv,
 ): ReturnType<typeof startProgram> {
-  const ambient = pathToFileURL(join(dirname(args[0]!), "ambient.ts")).href;
+  const folder = dirname(args.at(-1)!);
+  const ambient = pathToFileURL(join(folder, "ambient.ts")).href;
   const EXAMPLE_PEM = join(import.meta.dirname, "../activation/localhost.pem");
   return startProgram(process.execPath, ["--import", ambient, ...args], {
     sockets,
-    env: { EXAMPLE_PEM, CREDENTIALS_DIRECTORY: credentials(EXAMPLE_PEM, dirname(args[0]!)) },
+    env: { ...env, EXAMPLE_PEM, CREDENTIALS_DIRECTORY: credentials(EXAMPLE_PEM, folder) },
   });
 }
 
