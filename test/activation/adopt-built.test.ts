@@ -92,6 +92,16 @@ describe("a bundle whose definition adopts", () => {
     assert.equal(stdout, "77\n");
   });
 
+  it("takes the socket of inetd for the first that adopts", async (t) => {
+    const file = await bundled(t, programs.CommonJS!, { sockets: { http: sockets.http } });
+    const socket = hold();
+    const program = start(node, [...flags, file], { stdin: socket });
+    await program.printed("up");
+    assert.equal(await ask(socket), "built");
+    const { code, stderr } = await stop(program);
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+
   it("says what the definition would need for an address that the system refuses", async (t) => {
     const file = await bundled(t, { "server.cjs": `require("node:net").createServer().listen("/proc/x.sock");` });
     const { code, stderr } = await start(node, [...flags, file], { sockets: { http: hold() } }).ended;

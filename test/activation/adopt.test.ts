@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -107,5 +108,21 @@ describe("an adopted server", () => {
     await program.printed("up");
     assert.equal(await text(connect(socket.port, "127.0.0.1")), "plain");
     assert.equal((await stop(program)).code, 0);
+  });
+
+  it("is one per connection, where the one connection is what was passed", async () => {
+    const path = join(folder, "manager.sock");
+    const manager = createServer().listen(path);
+    await once(manager, "listening");
+    const passed = hold({ to: path });
+    const [client] = (await once(manager, "connection")) as [Socket];
+    manager.close();
+    const program = startAdopted(`${SERVER} server.listen(3000, () => console.log("up"));`, {
+      sockets: { connection: passed },
+    });
+    client.write("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert.match(await text(client), /^HTTP\/1\.1 200 OK.*adopted/s);
+    const { code, stdout } = await program.ended;
+    assert.deepEqual([code, stdout], [0, "up\n"]);
   });
 });
