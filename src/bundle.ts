@@ -100,7 +100,7 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
     alias: { "rouse/config": ownConfigModule },
     inject: runsFirst(built),
     plugins: [ownRuntime(built)],
-    banner: { js: await preludeText() },
+    banner: { js: await preludeText(built) },
     define: {
       "import.meta": "__rouse_prelude.meta",
     },

@@ -9,3 +9,4 @@ export { console } from "./activation/journal-console.ts";
 export type { ListenOptions, PassedSocket } from "./activation/passed-socket.ts";
 export type { ReloadWork } from "./activation/reload.ts";
 export { type SecureFiles, secure } from "./activation/secure.ts";
+export { type SuperviseOptions, supervise } from "./activation/supervise.ts";

@@ -2,12 +2,14 @@
 import { UNNAMED } from "../../systemd/listen-fds.ts";
 import { type Fallback, socketsFromFallback } from "./bind.ts";
 import { built } from "./built.ts";
+import { descriptorKind } from "./descriptor.ts";
 import { ActivationError } from "./error.ts";
 import { type ExplicitDescriptor, socketFromDescriptor, takeFdFlag } from "./fd-flag.ts";
 import { socketFromInetd } from "./inetd.ts";
 import { socketsFromLaunchd } from "./launchd.ts";
-import { describe, type OwnedSocket } from "./passed-socket.ts";
+import { describe, type OwnedSocket, passedSocket } from "./passed-socket.ts";
 import { debug, print } from "./report.ts";
+import { type Supervisor, supervisor } from "./supervised.ts";
 import { socketsFromSystemd } from "./systemd.ts";
 
 /** Where the sockets come from. "fd": an explicit descriptor; "bind": bound by the program itself. */
@@ -27,8 +29,8 @@ export interface ChooseOptions {
 }
 
 /**
- * The first source that has a socket wins: an explicit descriptor, systemd, launchd, inetd, and the fallback, of which
- * nothing is bound yet.
+ * The first source that has a socket wins: an explicit descriptor, the supervisor of a worker, systemd, launchd, inetd, and
+ * the fallback, of which nothing is bound yet.
  * @throws {ActivationError} where sockets were passed, but not as the protocol says
  */
 export function chooseSockets({ fallback, fd, fdFlag, perConnection, env }: ChooseOptions): Chosen {
@@ -38,8 +40,22 @@ export function chooseSockets({ fallback, fd, fdFlag, perConnection, env }: Choo
   const firstName = asked[0] ?? names[0] ?? UNNAMED;
 
   // First, because the variables have to go whatever else is wrong.
-  const passed = socketsFromSystemd(env);
+  const announced = socketsFromSystemd(env);
   const explicit = explicitDescriptor(fd) ?? (fdFlag ? takeFdFlag(process.argv, env) : undefined);
+  const chief = supervisor();
+  if (chief && perConnection) {
+    throw new ActivationError(
+      "bad-option",
+      "a worker is there for many connections",
+      'Leave workers or accept: "connection" out',
+    );
+  }
+  const handed = chief && socketsFromSupervisor(chief, firstName);
+  // Under the same number a worker has something else. And what --fd names is for programs that read --fd.
+  if (handed && explicit) requireHanded(handed, explicit);
+  else if (handed?.length && chief!.source !== "fd") return decide(chief!.source, handed);
+
+  const passed = explicit && handed ? handed : announced;
   if (explicit) return decide("fd", [socketFromDescriptor(explicit, passed, firstName)]);
   if (passed instanceof ActivationError) requireFallback(passed, asked);
   else if (passed) return decide("systemd", passed);
@@ -52,11 +68,28 @@ export function chooseSockets({ fallback, fd, fdFlag, perConnection, env }: Choo
 
 // --- internal ---
 
+let handedOver: readonly OwnedSocket[] | undefined;
 const warned = new WeakSet<ActivationError>();
 
 function decide(source: Source, sockets: readonly OwnedSocket[]): Chosen {
   debug(() => `source ${source}: ${describe(...sockets)}`);
   return { source, sockets };
+}
+
+function socketsFromSupervisor({ source, sockets }: Supervisor, only: string): readonly OwnedSocket[] {
+  handedOver ??= sockets.map(({ name, fd }) =>
+    passedSocket(source === "inetd" || source === "fd" ? only : name, fd, descriptorKind(fd)!),
+  );
+  return handedOver;
+}
+
+function requireHanded(handed: readonly OwnedSocket[], { from }: ExplicitDescriptor): void {
+  if (handed.length > 0) return;
+  throw new ActivationError(
+    "bad-descriptor",
+    `${from}: the supervisor of this worker has no listening socket there`,
+    "Pass one, or leave the number out to bind an address",
+  );
 }
 
 function explicitDescriptor(fd: number | undefined): ExplicitDescriptor | undefined {

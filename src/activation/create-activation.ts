@@ -14,6 +14,7 @@ import type { Served } from "./served.ts";
 import { serveDatagrams } from "./served-datagrams.ts";
 import { serve } from "./served-server.ts";
 import { leave, stopOn } from "./stop.ts";
+import { supervisor } from "./supervised.ts";
 import { keepWatchdog } from "./watchdog.ts";
 
 export interface ActivationFacts extends Chosen {
@@ -29,7 +30,8 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
   const openFile = env.NOTIFY_SOCKET !== undefined && !asked.includes("notify") ? all.find(isNotify) : undefined;
   const sockets = openFile ? all.filter((socket) => socket !== openFile) : all;
   const names = socketsByName(source, sockets, asked);
-  const manager = systemdManager(env, openFile?.fd);
+  const chief = supervisor();
+  const manager = chief?.manager ?? systemdManager(env, openFile?.fd);
   const readiness = createReadiness(source, sockets, manager);
   const reloader = reloadOnHangup(manager, () => readiness.said, env.NOTIFY_SOCKET !== undefined);
   const served = new Map<unknown, Served>();
@@ -162,7 +164,10 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
     if (wanted === undefined || source === "bind" || isConnected) return undefined;
     const least = source === "launchd" ? 10_000 : 1_000;
     const isHidden = () => isBusy() || sockets.some((socket) => socket.lent);
-    return leaveWhenIdle(Math.max(least, readDuration(wanted)), isHidden, () => {
+    const time = Math.max(least, readDuration(wanted));
+    // A worker goes on: its supervisor leaves when all of them are idle.
+    if (chief) return chief.watchIdle(time, isHidden);
+    return leaveWhenIdle(time, isHidden, () => {
       for (const one of served.values()) one.stopAccepting();
       leave();
     });

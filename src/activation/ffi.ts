@@ -90,6 +90,40 @@ export function launchActivateSocket(name: string): readonly number[] | { readon
   return fds;
 }
 
+/** sendmsg(2) or recvmsg(2): how many bytes it has sent or received, or -1. The control data is what rightsTo gives. */
+export function exchangeMessage(
+  name: "sendmsg" | "recvmsg",
+  fd: number,
+  bytes: Buffer,
+  control: Buffer | undefined,
+  flags: number,
+  to?: Buffer,
+): number {
+  const { getRawPointer } = process.getBuiltinModule("node:ffi");
+  const vector = new BigUint64Array([getRawPointer(bytes), BigInt(bytes.length)]);
+  // msghdr of 64-bit Linux, and of macOS, where some of the lengths are shorter, and followed by nothing but zeros.
+  const header = new BigUint64Array(7);
+  if (to) header.set([getRawPointer(to), BigInt(to.length)]);
+  header.set([getRawPointer(vector), 1n], 2);
+  if (control) header.set([getRawPointer(control), BigInt(control.length)], 4);
+  inUse.splice(0, 4, to, bytes, vector, control); // Or they might be collected before the call.
+  return Number(foreign(name, ["i32", "pointer", "i32"], "i64")!(fd, header, flags));
+}
+
+/** A cmsghdr with SOL_SOCKET, SCM_RIGHTS and these descriptors, which start at RIGHTS: its length takes 8 bytes on Linux, 4 on macOS. */
+export function rightsTo(fds: readonly number[]): Buffer {
+  const control = Buffer.alloc(RIGHTS + Math.ceil(fds.length / 2) * 8);
+  control.writeUInt32LE(RIGHTS + 4 * fds.length);
+  control.writeUInt32LE(SOL_SOCKET, RIGHTS - 8);
+  control.writeUInt32LE(1, RIGHTS - 4);
+  for (const [index, fd] of fds.entries()) control.writeInt32LE(fd, RIGHTS + 4 * index);
+  return control;
+}
+
+export const isDarwin: boolean = process.platform === "darwin";
+export const SOL_SOCKET: number = isDarwin ? 0xffff : 1;
+export const RIGHTS: number = isDarwin ? 12 : 16;
+
 // --- internal ---
 
 // Linux's numbers, the same on every architecture that Node is built for.
@@ -103,7 +137,7 @@ let loaded: DynamicLibrary | null | undefined;
 const functions = new Map<string, unknown>();
 
 /** Each is looked up when it is first called: together they would cost more than the rest of activate. */
-function foreign<const A extends Types, const R extends "i32" | "i64" | "void">(
+export function foreign<const A extends Types, const R extends "i32" | "i64" | "void" | "pointer">(
   name: string,
   types: A,
   returns: R,
@@ -112,7 +146,7 @@ function foreign<const A extends Types, const R extends "i32" | "i64" | "void">(
   return functions.get(name) as WrappedFunctionFromSignature<{ arguments: A; return: R }> | undefined;
 }
 
-function find(name: string, types: Types, returns: "i32" | "i64" | "void"): unknown {
+function find(name: string, types: Types, returns: FunctionSignature["return"]): unknown {
   try {
     // node:ffi ignores keys of a signature that it does not know: in 26.10 they are `arguments` and `return`.
     return library()?.getFunction(name, { arguments: types, return: returns });
@@ -149,21 +183,11 @@ function nameBy(
   return ask?.(fd, name, length) === 0 ? name.subarray(0, length[0]) : undefined;
 }
 
-/** sendmsg(2). The structures as on 64-bit Linux, little-endian: msghdr, iovec, cmsghdr with SOL_SOCKET and SCM_RIGHTS. */
 function sendMessage(fd: number, to: Buffer | undefined, message: string, fds: readonly number[]): boolean {
-  const { getRawPointer } = process.getBuiltinModule("node:ffi");
-  const bytes = Buffer.from(message);
-  const vector = new BigUint64Array([getRawPointer(bytes), BigInt(bytes.length)]);
-  const rights = Buffer.alloc(16 + Math.ceil(fds.length / 2) * 8);
-  rights.writeUInt32LE(16 + 4 * fds.length, 0);
-  rights.writeUInt32LE(1, 8);
-  rights.writeUInt32LE(1, 12);
-  for (const [index, one] of fds.entries()) rights.writeInt32LE(one, 16 + 4 * index);
-  const header = new BigUint64Array(7);
-  if (to) header.set([getRawPointer(to), BigInt(to.length)]);
-  header.set([getRawPointer(vector), 1n], 2);
-  if (fds.length > 0) header.set([getRawPointer(rights), BigInt(rights.length)], 4);
-  return foreign("sendmsg", ["i32", "pointer", "i32"], "i64")!(fd, header, MSG_NOSIGNAL) >= 0n;
+  const rights = fds.length > 0 ? rightsTo(fds) : undefined;
+  return exchangeMessage("sendmsg", fd, Buffer.from(message), rights, MSG_NOSIGNAL, to) >= 0;
 }
+
+const inUse: unknown[] = [];
 
 const MSG_NOSIGNAL = 0x4000;

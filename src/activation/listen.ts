@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { lstatSync, unlinkSync } from "node:fs";
 import { connect, type Server } from "node:net";
 import { ActivationError } from "./error.ts";
-import { bindOptions, describe, listenArguments, type OwnedSocket } from "./passed-socket.ts";
+import { bindOptions, describe, listenArguments, listenError, type OwnedSocket } from "./passed-socket.ts";
 
 /**
  * Resolves when `server` listens on `socket`. A unix path that a dead process left behind is removed first.
@@ -20,7 +20,7 @@ export async function listenOn(server: Server, socket: OwnedSocket): Promise<voi
       await listenOnce(server, socket);
     });
   } catch (error) {
-    throw explain(socket, error as NodeJS.ErrnoException);
+    throw listenError(socket, error as NodeJS.ErrnoException);
   }
 }
 
@@ -40,15 +40,14 @@ export async function bindTo(datagrams: DatagramSocket, socket: OwnedSocket): Pr
       `Use dgram.createSocket("${right}")${hint}`,
     );
   }
-  const options = bindOptions(socket);
   // Node tells of an address of our own in a later tick, of a descriptor at once.
   const listening = once(datagrams, "listening");
   listening.catch(() => {});
   try {
-    datagrams.bind(options);
+    datagrams.bind(bindOptions(socket, type));
     await listening;
   } catch (error) {
-    throw explain(socket, error as NodeJS.ErrnoException);
+    throw listenError(socket, error as NodeJS.ErrnoException);
   }
 }
 
@@ -61,7 +60,7 @@ async function listenOnce(server: Server, socket: OwnedSocket): Promise<void> {
 }
 
 /** Only a socket that refuses connections is: nothing else is ever deleted. */
-async function isStale(path: string): Promise<boolean> {
+export async function isStale(path: string): Promise<boolean> {
   if (!lstatSync(path).isSocket()) return false;
   return await new Promise((resolve) => {
     const probe = connect(path, () => {
@@ -71,13 +70,3 @@ async function isStale(path: string): Promise<boolean> {
     probe.on("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
   });
 }
-
-function explain(socket: OwnedSocket, error: NodeJS.ErrnoException): ActivationError {
-  const [ours, mend] = EXPLANATIONS[error.code ?? ""] ?? ["listen-failed", "Give another address"];
-  return new ActivationError(ours, `cannot listen on ${describe(socket)}: ${error.message}`, mend, error);
-}
-
-const EXPLANATIONS: Readonly<Record<string, readonly [ActivationError["code"], string]>> = {
-  EADDRINUSE: ["address-in-use", "Free it (`ss -lp` shows who listens), or give another address"],
-  EACCES: ["permission-denied", "Give a port from 1024 on, or a path where this user may write"],
-};

@@ -3,6 +3,7 @@ import { built } from "./built.ts";
 import { type DescriptorKind, readSocket, type SocketFacts } from "./descriptor.ts";
 import { ActivationError } from "./error.ts";
 import { duplicate } from "./ffi.ts";
+import { supervisor } from "./supervised.ts";
 
 /** A socket that was passed to the program under a name, or that it will bind under that name. */
 export interface PassedSocket {
@@ -23,7 +24,7 @@ export interface PassedSocket {
    * For a framework that must call listen itself: `server.listen(...socket.listenArguments())`. The backlog is an argument
    * of its own, because Node ignores it beside a descriptor. Such a server is the program's own to close, when
    * `activation.signal` aborts, and `activation.ready()` its own to call.
-   * @throws {ActivationError} wrong-kind
+   * @throws {ActivationError} wrong-kind; in a worker, whose supervisor binds, also address-in-use, permission-denied, listen-failed
    */
   listenArguments(): [options: ListenOptions, backlog: number];
 }
@@ -121,10 +122,15 @@ export function requireType(socket: OwnedSocket, type: "stream" | "datagram" | "
   throw new ActivationError("wrong-kind", `${what}, not a ${type}`, SERVE[socket.type]);
 }
 
-/** What to call listen of a stream server with. */
-export function listenArguments({ fd, address, backlog }: PassedSocket): [options: ListenOptions, backlog: number] {
+/**
+ * What to call listen of a stream server with.
+ * @throws an error as listen would have it, where a supervisor cannot bind it
+ */
+export function listenArguments(socket: OwnedSocket): [options: ListenOptions, backlog: number] {
+  const { backlog } = socket;
+  const fd = socket.fd ?? descriptorFromSupervisor(socket);
   if (fd !== undefined) return [{ fd }, backlog];
-  const { type, ...place } = address!;
+  const { type, ...place } = socket.address!;
   return [place, backlog];
 }
 
@@ -132,8 +138,11 @@ export function listenArguments({ fd, address, backlog }: PassedSocket): [option
  * What to call bind of a dgram socket with. For Node a descriptor 0 is none, and it would bind a free port instead.
  * @throws {ActivationError} unsupported-socket
  */
-export function bindOptions(socket: PassedSocket): { fd: number } | { port: number; address?: string } {
-  const { fd, address } = socket;
+export function bindOptions(
+  socket: OwnedSocket,
+  type: "udp4" | "udp6" | undefined,
+): { fd: number } | { port: number; address?: string } {
+  const { address, fd = descriptorFromSupervisor(socket, type === "udp4" ? "0.0.0.0" : "::") } = socket;
   const usable = fd === 0 ? duplicate(fd) : fd;
   if (usable !== undefined) return { fd: usable };
   if (fd !== undefined)
@@ -154,6 +163,13 @@ export function describe(...sockets: readonly Pick<PassedSocket, "name" | "fd" |
   return texts.join(", ") || "none";
 }
 
+/** Why it cannot be listened on, from Node's own error. */
+export function listenError(socket: OwnedSocket, error: NodeJS.ErrnoException & { mend?: string }): ActivationError {
+  if (error instanceof ActivationError) return error;
+  const [code, mend] = LISTEN_ERRORS[error.code ?? ""] ?? ["listen-failed", error.mend ?? "Give another address"];
+  return new ActivationError(code, `cannot listen on ${describe(socket)}: ${error.message}`, mend, error);
+}
+
 // --- internal ---
 
 function own(facts: Omit<OwnedSocket, "listenArguments" | "state" | "lent">): OwnedSocket {
@@ -165,11 +181,23 @@ function own(facts: Omit<OwnedSocket, "listenArguments" | "state" | "lent">): Ow
       listenArguments(this: OwnedSocket) {
         requireType(this, "stream");
         this.lent = true;
-        return listenArguments(this);
+        try {
+          return listenArguments(this);
+        } catch (error) {
+          throw listenError(this, error as NodeJS.ErrnoException);
+        }
       },
     },
     Object.getOwnPropertyDescriptors(facts),
   ) as OwnedSocket;
+}
+
+/** In a worker, of what its supervisor binds for all. */
+function descriptorFromSupervisor({ name, address, backlog }: OwnedSocket, host?: string): number | undefined {
+  const chief = supervisor();
+  if (!chief) return undefined;
+  const place = address?.type === "udp" ? { ...address, host: address.host ?? host } : address!;
+  return chief.bind({ name, backlog, address: place });
 }
 
 /** The kernel does not tell: what the unit was built with, else the default of systemd and of Linux. */
@@ -186,3 +214,8 @@ const SERVE = {
   datagram: 'Serve it with dgram.createSocket("udp4" or "udp6")',
   fifo: "Read it with activation.fifo(name)",
 } as const;
+
+const LISTEN_ERRORS: Readonly<Record<string, readonly [ActivationError["code"], string]>> = {
+  EADDRINUSE: ["address-in-use", "Free it (`ss -lp` shows who listens), or give another address"],
+  EACCES: ["permission-denied", "Give a port from 1024 on, or a path where this user may write"],
+};

@@ -29,6 +29,7 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
     accepted++;
     begin();
     hold(connections, socket, touch);
+    touch();
   });
   server.prependListener("secureConnection", begin);
   // Where the program closes its server by itself, as frameworks do, the other listeners must not go on.

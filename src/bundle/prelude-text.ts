@@ -1,25 +1,35 @@
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import type { Built } from "../activation/built.ts";
 
 /** What runs before the program does, as one line, so that it shifts no line of a printed source. */
-export async function preludeText(): Promise<string> {
+export async function preludeText(built: Built): Promise<string> {
+  const prelude = await bundled("prelude", "__rouse_prelude", built);
+  if (built.workers === undefined) return prelude;
+  // The text is the body of a function, in a single executable as in a module of Node's.
+  const supervisor = await bundled("supervisor", "__rouse_supervisor", built);
+  return `${prelude}${await bundled("worker", "__rouse_worker", built)}if(!__rouse_worker.isWorker){${supervisor}return}`;
+}
+
+// --- internal ---
+
+const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
+
+async function bundled(file: string, globalName: string, built: Built): Promise<string> {
   const here = fileURLToPath(new URL(".", import.meta.url));
   const { outputFiles } = await build({
     absWorkingDir: here,
-    entryPoints: [`./prelude.${extension}`],
+    entryPoints: [`./${file}.${extension}`],
     bundle: true,
     minify: true,
     platform: "node",
     format: "iife",
-    globalName: "__rouse_prelude",
+    globalName,
     target: "node26",
+    define: { ROUSE_BUILT: JSON.stringify(built) },
     write: false,
     logLevel: "silent",
   });
   // Without the empty statement its "use strict" would come first, and so be the whole program's.
   return `;${outputFiles[0]!.text.trim()}`;
 }
-
-// --- internal ---
-
-const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
