@@ -6,8 +6,7 @@ import { startWorker, type WorkerEnd, type WorkerPlan, type WorkerProcess } from
 export interface Generation {
   readonly count: number;
   /**
-   * Resolves when all are ready, or with the end of one that ended before: until then nothing is replaced.
-   * Does not resolve where stop comes first.
+   * Resolves when all are ready, or with the end of one that ended before it was. Does not resolve where stop comes first.
    */
   readonly started: Promise<WorkerEnd | undefined>;
   /** How many are ready. */
@@ -36,14 +35,16 @@ export function startGeneration(count: number, plan: WorkerPlan, hooks: Generati
   const workers = new Set<WorkerProcess>();
   const waiting = new Set<NodeJS.Timeout>();
   let state: "starting" | "serving" | "ending" = "starting";
+  let hasOthers = false;
   let settle: (failed?: WorkerEnd) => void;
 
   /** @param shortLives how many before it in its place have ended soon, one after the other */
   function add(shortLives: number): void {
     const worker = startWorker(plan, {
       ready() {
-        if (state === "starting" && workers.size < count) for (let more = 1; more < count; more++) add(0);
-        else if (state === "starting" && allReady()) settle();
+        if (!hasOthers) for (let other = 1; other < count; other++) add(0);
+        hasOthers = true;
+        if (state === "starting" && allReady()) settle();
         hooks.changed();
       },
       idle: hooks.changed,
@@ -51,8 +52,8 @@ export function startGeneration(count: number, plan: WorkerPlan, hooks: Generati
       bind: hooks.binder(),
       ended(end) {
         workers.delete(worker);
-        if (state === "starting") settle(end);
-        else if (state === "serving") replace(end, shortLives);
+        if (state === "starting" && !end.wasReady) settle(end);
+        else if (state !== "ending") replace(end, shortLives);
       },
     });
     workers.add(worker);
@@ -63,7 +64,7 @@ export function startGeneration(count: number, plan: WorkerPlan, hooks: Generati
     const delay = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** before);
     print(`warning: ${end.what}; another one starts in ${delay / 1000} s`);
     if (workers.size === 0 && !end.wasReady) hooks.lost(end);
-    if (state !== "serving") return;
+    if (state === "ending") return;
     const timer = setTimeout(() => {
       waiting.delete(timer);
       add(before + 1);

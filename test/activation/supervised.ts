@@ -82,10 +82,13 @@ export interface Load {
 }
 
 /** Clients that ask one request after the other: half of them over one connection as long as the server keeps it. */
-export function startLoad(port: number, clients = 8): Load {
+export function startLoad(t: TestContext, port: number, clients = 8): Load {
   const answers: string[] = [];
   const failures: string[] = [];
   let stopped = false;
+  t.after(() => {
+    stopped = true;
+  });
   const running = Array.from({ length: clients }, async (_, index) => {
     const agent = index % 2 ? new Agent({ keepAlive: true, maxSockets: 1 }) : undefined;
     while (!stopped) {

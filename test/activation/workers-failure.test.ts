@@ -20,7 +20,7 @@ describe("a worker that ends", () => {
     const http = hold();
     const program = startSupervised(t, server("one"), { sockets: { http } });
     await program.printed(" systemd ");
-    const load = startLoad(http.port);
+    const load = startLoad(t, http.port);
     const crashes = 5;
     for (let count = 0; count < crashes; count++) {
       await waitFor("two workers", async () => program.workers().length === 2);
@@ -63,9 +63,10 @@ describe("a worker that ends", () => {
   it("by a signal is replaced, and by SIGTERM after it has answered", async (t) => {
     const http = hold();
     const program = startSupervised(t, server("one", 1), { sockets: { http } });
+    await program.printed(" systemd ");
+    const [first] = program.workers();
     const answer = ask(http.port, "/?500");
     await sleep(250);
-    const [first] = program.workers();
     process.kill(first!, "SIGTERM");
     assert.equal(await answer, `${first} one`);
     const [second] = (await ask(http.port)).split(" ").map(Number);
@@ -117,6 +118,16 @@ describe("a worker that ends", () => {
 });
 
 describe("a program that does not start", () => {
+  it("is none where a worker ends while the others start, if it was ready", async (t) => {
+    const http = hold();
+    const program = startSupervised(t, server("one", 3), { sockets: { http } });
+    await assert.rejects(ask(http.port, "/crash"), /socket hang up|ECONNRESET/);
+    await waitFor("three workers", async () => program.workers().length === 3);
+    await ask(http.port);
+    program.child.kill();
+    assert.equal((await program.ended).code, 0);
+  });
+
   it("ends as it would without workers, with its own words once", async (t) => {
     const script = `await supervise({ workers: 3 }, () => { console.error("no database"); process.exit(4); });`;
     const { code, stderr } = await startSupervised(t, script, { sockets: { http: hold() } }).ended;

@@ -152,7 +152,7 @@ describe("workers", () => {
       const program = startSupervised(t, script, { sockets: { http } });
       await bothAnswer(http.port);
       assert.ok(isAlive(program.pid));
-      const load = startLoad(http.port, 2);
+      const load = startLoad(t, http.port, 2);
       await sleep(1500);
       assert.ok(isAlive(program.pid), "it exits although there are requests");
       const { failures } = await load.stop();
