@@ -173,7 +173,7 @@ export interface PassedSocket {
      * For a framework that must call listen itself: `server.listen(...socket.listenArguments())`. The backlog is an argument
      * of its own, because Node ignores it beside a descriptor. Such a server is the program's own to close, when
      * `activation.signal` aborts, and `activation.ready()` its own to call.
-     * @throws {ActivationError} wrong-kind
+     * @throws {ActivationError} wrong-kind; in a worker, whose supervisor binds, also address-in-use, permission-denied, listen-failed
      */
     listenArguments(): [options: ListenOptions, backlog: number];
 }
@@ -202,6 +202,19 @@ export interface SecureFiles {
  */
 export declare function secure(activation: Pick<Activation, "onReload">, server: AnyServer, files: SecureFiles, env?: NodeJS.ProcessEnv): void;
 
+export interface SuperviseOptions extends Omit<StartOptions, "workers"> {
+    /** How many processes serve. "auto": one for each processor that this process may use. 0: this one serves, without a supervisor. */
+    readonly workers: number | "auto";
+}
+
+/**
+ * Makes this process the supervisor of workers, which are the same program started again: in them it calls `main`, which
+ * activates and serves as ever; here it does not, and never resolves. SIGHUP starts the workers anew from the path on disk,
+ * and ends the present ones when the new ones are ready. A built program has all this by "workers" in its definition.
+ * @throws {ActivationError} as activate does; bad-option
+ */
+export declare function supervise({ workers, ...options }: SuperviseOptions, main: () => unknown): Promise<void>;
+
 /** As the global console's methods of these names: a format and values. */
 interface JournalConsole {
     debug(...values: unknown[]): void;
@@ -209,6 +222,12 @@ interface JournalConsole {
     info(...values: unknown[]): void;
     warn(...values: unknown[]): void;
     error(...values: unknown[]): void;
+}
+
+interface StartOptions {
+    readonly workers: number | "auto";
+    /** The names that launchd is asked for. Default: those of the definition that the program was built with. */
+    readonly sockets?: readonly string[];
 }
 
 export {};
