@@ -56,7 +56,7 @@ function fromDebian(folder: string): NodeJS.ProcessEnv {
 }
 
 function asModule(folder: string): NodeJS.ProcessEnv {
-  writeFileSync(join(folder, "go.mod"), `module bench\n\ngo 1.21\n\nrequire ${pinned[0]} ${pinned[1]}\n`);
+  writeFileSync(join(folder, "go.mod"), `module bench\n\ngo 1.19\n\nrequire ${pinned[0]} ${pinned[1]}\n`);
   writeFileSync(join(folder, "go.sum"), sums);
   return { GO111MODULE: "on", GOFLAGS: "-mod=mod" };
 }

@@ -35,10 +35,10 @@ func main() {
 	var group sync.WaitGroup
 	for i := range tallies {
 		group.Add(1)
-		go func() {
+		go func(t *tally) {
 			defer group.Done()
-			tallies[i].err = tallies[i].ask(o, deadline)
-		}()
+			t.err = t.ask(o, deadline)
+		}(&tallies[i])
 	}
 	group.Wait()
 	seconds := time.Since(start).Seconds()
@@ -109,8 +109,8 @@ func readAnswer(reader *bufio.Reader) error {
 		if len(line) == 2 {
 			break
 		}
-		if value, found := bytes.CutPrefix(line, []byte("Content-Length: ")); found {
-			if length, err = strconv.Atoi(string(bytes.TrimSpace(value))); err != nil {
+		if name := "Content-Length: "; bytes.HasPrefix(line, []byte(name)) {
+			if length, err = strconv.Atoi(string(bytes.TrimSpace(line[len(name):]))); err != nil {
 				return err
 			}
 		}
