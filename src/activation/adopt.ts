@@ -13,6 +13,7 @@ import { duplicate } from "./ffi.ts";
 import { describe, type OwnedSocket, type PassedSocket } from "./passed-socket.ts";
 import { type ProgramCall, readBind, readListen } from "./program-call.ts";
 import { debug, print } from "./report.ts";
+import { supervisor } from "./supervised.ts";
 import { listedUnixPath } from "./unix-path.ts";
 
 /**
@@ -28,7 +29,7 @@ export function adopt(env: NodeJS.ProcessEnv = process.env): void {
     env,
   );
   if (!activation) return;
-  const adoption = createAdoption(activation, makeRules(adoptions));
+  const adoption = createAdoption(activation, makeRules(adoptions), env);
   const { listen, address } = Server.prototype;
   Object.assign(Server.prototype, {
     listen(this: Server, ...args: unknown[]) {
@@ -62,7 +63,9 @@ function activateFor(names: readonly string[], env: NodeJS.ProcessEnv): Activati
   const fallback = Object.fromEntries(names.map((name) => [name, []]));
   try {
     const { source } = chooseSockets({ fallback, fd: undefined, fdFlag: false, perConnection: false, env });
-    return source === "bind" || isCopy() ? undefined : activate({ fallback, env });
+    // What was passed to nobody the workers of a supervisor share all the same, or the second would find its port in use.
+    const isOurs = source !== "bind" || supervisor() !== undefined;
+    return isOurs && !isCopy() ? activate({ fallback, env }) : undefined;
   } catch (error) {
     if (!(error instanceof ActivationError) || error.code !== "other-process") throw error;
     print(`warning: ${error.message} The program binds its sockets itself.`);
@@ -83,7 +86,7 @@ function isForCluster(): boolean {
 
 const CLUSTER = 'node:cluster binds its ports itself. Set "workers" in the definition instead';
 
-function createAdoption(activation: Activation, rules: AdoptionRules) {
+function createAdoption(activation: Activation, rules: AdoptionRules, env: NodeJS.ProcessEnv) {
   const paths = new WeakMap<Listener, string>();
   const holders = new Map<PassedSocket, { readonly listener: Listener; readonly spare: number | undefined }>();
   let isWatched = false;
@@ -110,7 +113,8 @@ function createAdoption(activation: Activation, rules: AdoptionRules) {
 
   function give(listener: Listener, name: string, { address, callback, backlog, signal }: ProgramCall): void {
     isAdopted = true;
-    const sockets = activation.sockets(name) as readonly OwnedSocket[];
+    const from = activation.source === "bind" ? activate({ fallback: { [name]: textOf(address) }, env }) : activation;
+    const sockets = from.sockets(name) as readonly OwnedSocket[];
     const [first] = sockets;
     for (const socket of sockets) hold(socket, listener);
     if (callback) listener.once("listening", callback);
@@ -133,7 +137,7 @@ function createAdoption(activation: Activation, rules: AdoptionRules) {
       process.nextTick(() => listener.emit("error", asNodesOwn(error, address)));
     };
     listener.once(errorMonitor, hear);
-    tellLater(listener, () => activation.listen(listener as Server, name))
+    tellLater(listener, () => from.listen(listener as Server, name))
       .catch(fail)
       .finally(() => listener.off(errorMonitor, hear));
   }
@@ -148,7 +152,8 @@ function createAdoption(activation: Activation, rules: AdoptionRules) {
       Object.defineProperty(socket, "fd", { value: last.spare });
       socket.state = "free";
     }
-    if (socket.state === "free") holders.set(socket, { listener, spare: duplicate(socket.fd!) });
+    if (socket.state === "free")
+      holders.set(socket, { listener, spare: socket.fd === undefined ? undefined : duplicate(socket.fd) });
   }
 
   function leaveAlone(listener: Listener, address: Address): void {
@@ -185,8 +190,14 @@ const REFUSED = "This address is not adopted, and the system does not let the pr
 /** Of RestrictAddressFamilies=, a read-only file system, a user without privileges. */
 const REFUSALS = ["EACCES", "EPERM", "EAFNOSUPPORT", "EROFS"];
 
+/** A fallback takes no names of hosts. */
+function textOf(address: Address): string {
+  const isLocal = address.type !== "unix" && address.host?.toLowerCase() === "localhost";
+  return formatAddress(isLocal ? { ...address, host: "127.0.0.1" } : address);
+}
+
 function pathOf({ address, fd }: PassedSocket): string | undefined {
-  if (!address) return listedUnixPath(fd!);
+  if (!address) return fd === undefined ? undefined : listedUnixPath(fd);
   return address.type === "unix" ? address.path : undefined;
 }
 
@@ -222,7 +233,7 @@ function tellLater<T>(listener: Listener, work: () => T): T {
 
 /** To the program, a socket that has a server already is an address in use, which some know how to mend. */
 function asNodesOwn(error: ActivationError, { type, ...place }: Address): Error {
-  if (error.code !== "socket-taken") return error;
+  if (error.code !== "socket-taken" && error.code !== "address-in-use") return error;
   const syscall = type === "udp" ? "bind" : "listen";
   const { path, host = "::", port } = { path: undefined, host: undefined, port: undefined, ...place };
   const message = `${syscall} EADDRINUSE: address already in use ${path ?? `${host}:${port}`}. ${error.message}`;

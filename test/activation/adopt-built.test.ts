@@ -11,6 +11,7 @@ import { makeExecutable } from "../../src/executable.ts";
 import { type HeldSocket, holdSocket, receiveDatagram } from "../helpers/passed-socket.ts";
 import { makeProject } from "../helpers/project.ts";
 import { root } from "../helpers/rouse.ts";
+import { waitFor } from "../system/wait.ts";
 import { ask, hold, stop } from "./adopted.ts";
 import { flags, node, start } from "./program.ts";
 
@@ -110,6 +111,36 @@ describe("a bundle whose definition adopts", () => {
       stderr,
       /mapped: http=3000 stats=udp:8125 admin=unix:\.\/admin\.sock\. To adopt unix:\/proc\/x\.sock, give it a socket in the definition: \{ listen: \.\.\., adopt: "unix:\/proc\/x\.sock" \}/,
     );
+  });
+});
+
+describe("workers of a definition that adopts", () => {
+  const serve = (port: number) =>
+    `require("node:http").createServer((request, response) => response.end(String(process.pid))).listen(${port}, "localhost", () => console.log("up"));`;
+  const twoAnswer = async (port: number) => {
+    const seen = new Set<string>();
+    await waitFor("two workers answer", async () => seen.add(await ask(port)).size === 2);
+  };
+
+  it("serve the passed socket together", async (t) => {
+    const file = await bundled(t, { "server.cjs": serve(3000) }, { workers: 2, sockets: { http: sockets.http } });
+    const socket = hold();
+    const program = start(node, [...flags, file], { sockets: { http: socket } });
+    await twoAnswer(socket.port);
+    const { code, stderr } = await stop(program);
+    assert.deepEqual([code, stderr], [0, ""]);
+  });
+
+  it("share the program's own port where nothing was passed", async (t) => {
+    const spare = holdSocket();
+    spare.close();
+    const definition = { workers: 2, sockets: { http: { listen: 80, adopt: spare.port } } };
+    const file = await bundled(t, { "server.cjs": serve(spare.port) }, definition);
+    const program = start(node, [...flags, file]);
+    await program.printed("up\nup");
+    await twoAnswer(spare.port);
+    const { code, stderr } = await stop(program);
+    assert.deepEqual([code, stderr], [0, ""]);
   });
 });
 
