@@ -5,13 +5,14 @@ import { Server } from "node:net";
 import { activate } from "./activate.ts";
 import type { Activation } from "./activation.ts";
 import { type Address, formatAddress } from "./address.ts";
-import { type AdoptionRules, describeRules, makeRules, readAdoptions } from "./adoption-rules.ts";
+import { type Adoption, type AdoptionRules, describeRules, makeRules, readAdoptions } from "./adoption-rules.ts";
 import { built } from "./built.ts";
 import { chooseSockets } from "./choose.ts";
 import { ActivationError } from "./error.ts";
 import { duplicate } from "./ffi.ts";
 import { describe, type OwnedSocket, type PassedSocket } from "./passed-socket.ts";
 import { type ProgramCall, readBind, readListen } from "./program-call.ts";
+import { asNodesOwn, isOver, type Listener, stateOf, tellLater } from "./program-listener.ts";
 import { debug, print } from "./report.ts";
 import { supervisor } from "./supervised.ts";
 import { listedUnixPath } from "./unix-path.ts";
@@ -24,10 +25,7 @@ import { listedUnixPath } from "./unix-path.ts";
  */
 export function adopt(env: NodeJS.ProcessEnv = process.env): void {
   const adoptions = readAdoptions(env);
-  const activation = activateFor(
-    adoptions.map(([name]) => name),
-    env,
-  );
+  const activation = activateFor(adoptions, env);
   if (!activation) return;
   const adoption = createAdoption(activation, makeRules(adoptions), env);
   const { listen, address } = Server.prototype;
@@ -56,11 +54,9 @@ export function adopt(env: NodeJS.ProcessEnv = process.env): void {
 
 // --- internal ---
 
-type Listener = Server | DatagramSocket;
-
 /** Looks first: an activation hears signals, and a program that was passed nothing is to keep them. */
-function activateFor(names: readonly string[], env: NodeJS.ProcessEnv): Activation | undefined {
-  const fallback = Object.fromEntries(names.map((name) => [name, []]));
+function activateFor(adoptions: readonly Adoption[], env: NodeJS.ProcessEnv): Activation | undefined {
+  const fallback = Object.fromEntries(adoptions.map(([name]) => [name, []]));
   try {
     const { source } = chooseSockets({ fallback, fd: undefined, fdFlag: false, perConnection: false, env });
     // What was passed to nobody the workers of a supervisor share all the same, or the second would find its port in use.
@@ -84,7 +80,7 @@ function isForCluster(): boolean {
   return /node:internal\/cluster\//.test(new Error().stack ?? "");
 }
 
-const CLUSTER = 'node:cluster binds its ports itself. Set "workers" in the definition instead';
+const CLUSTER = 'node:cluster binds its ports itself. Set "workers" in the definition instead, or call supervise()';
 
 function createAdoption(activation: Activation, rules: AdoptionRules, env: NodeJS.ProcessEnv) {
   const paths = new WeakMap<Listener, string>();
@@ -118,7 +114,9 @@ function createAdoption(activation: Activation, rules: AdoptionRules, env: NodeJ
     const [first] = sockets;
     for (const socket of sockets) hold(socket, listener);
     if (callback) listener.once("listening", callback);
-    signal?.addEventListener("abort", () => listener.close(), { once: true });
+    const close = () => listener.close();
+    if (signal?.aborted) process.nextTick(close);
+    else signal?.addEventListener("abort", close, { once: true });
     const path = first && pathOf(first);
     if (path !== undefined) paths.set(listener, path.replace(/^@/, "\0"));
     // The definition's counts, then the program's, then the unit's.
@@ -199,44 +197,4 @@ function textOf(address: Address): string {
 function pathOf({ address, fd }: PassedSocket): string | undefined {
   if (!address) return fd === undefined ? undefined : listedUnixPath(fd);
   return address.type === "unix" ? address.path : undefined;
-}
-
-function stateOf(socket: DatagramSocket): "unbound" | "bound" | "closed" {
-  try {
-    socket.address();
-    return "bound";
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ERR_SOCKET_DGRAM_NOT_RUNNING" ? "closed" : "unbound";
-  }
-}
-
-function isOver(listener: Listener): boolean {
-  return listener instanceof Server ? !listener.listening : stateOf(listener) !== "bound";
-}
-
-/** A dgram socket is bound to a descriptor at once, to a port later: the program may wait for the event after its call. */
-function tellLater<T>(listener: Listener, work: () => T): T {
-  const { emit } = listener;
-  const isOwn = Object.hasOwn(listener, "emit");
-  listener.emit = (event: string, ...args: unknown[]) => {
-    if (event !== "listening") return Reflect.apply(emit, listener, [event, ...args]);
-    process.nextTick(() => listener.emit(event));
-    return true;
-  };
-  try {
-    return work();
-  } finally {
-    if (isOwn) listener.emit = emit;
-    else Reflect.deleteProperty(listener, "emit");
-  }
-}
-
-/** To the program, a socket that has a server already is an address in use, which some know how to mend. */
-function asNodesOwn(error: ActivationError, { type, ...place }: Address): Error {
-  if (error.code !== "socket-taken" && error.code !== "address-in-use") return error;
-  const syscall = type === "udp" ? "bind" : "listen";
-  const { path, host = "::", port } = { path: undefined, host: undefined, port: undefined, ...place };
-  const message = `${syscall} EADDRINUSE: address already in use ${path ?? `${host}:${port}`}. ${error.message}`;
-  const errno = process.platform === "darwin" ? -48 : -98;
-  return Object.assign(new Error(message), { code: "EADDRINUSE", errno, syscall, address: path ?? host, port });
 }

@@ -56,14 +56,19 @@ describe("every form of listen that Node documents", () => {
     assert.equal((await stop(program)).stdout, `true ${socket.port}\ncallback true\nevent\n`);
   });
 
-  it("closes at an abort signal", async () => {
-    const program = startAdopted(
-      `const control = new AbortController();
-       ${SERVER} server.listen({ port: 3000, signal: control.signal }, () => control.abort());
-       server.on("close", () => console.log("closed"));`,
-      { sockets: { http: hold() }, map: "http=3000" },
-    );
-    assert.equal((await program.ended).stdout, "closed\n");
+  it("closes at an abort signal, of now or of before", async () => {
+    for (const [before, later] of [
+      ["", "control.abort()"],
+      ["control.abort();", ""],
+    ]) {
+      const program = startAdopted(
+        `const control = new AbortController(); ${before}
+         ${SERVER} server.listen({ port: 3000, signal: control.signal }, () => { ${later} });
+         server.on("close", () => console.log("closed"));`,
+        { sockets: { http: hold() }, map: "http=3000" },
+      );
+      assert.equal((await program.ended).stdout, "closed\n");
+    }
   });
 
   it("leaves the backlog of the unit, unless the program gives one", async () => {
