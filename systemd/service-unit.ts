@@ -51,6 +51,9 @@ function process(service: Service, program: Program): Directive[] {
   const environment = { NODE_ENV: "production", ...service.environment };
   return [
     ["Type", program.notifies ? notifyType(service) : "exec"],
+    // For the package's scripts (systemd ignores X-): the running main process can start the workers of a new version. To be
+    // counted up when what a supervisor and its workers say to each other changes (src/activation/channel.ts).
+    ["X-WorkersHandOver", service.workers === 0 ? undefined : "1"],
     ["ExecStart", [execPath(program.path), ...service.args.map(execArgument)].join(" ")],
     ...Object.entries(environment).map(
       ([name, value]): Directive => ["Environment", environmentAssignment(name, value)],

@@ -33,6 +33,7 @@ function wordsOf({ service, units, files }: PackageRequest): Readonly<Record<str
     ENABLED: names(units.filter(({ installable }) => installable)),
     SOCKETS: names(runnable.filter(({ kind }) => kind === "socket")),
     SERVICES: names(runnable.filter(({ kind }) => kind === "service")),
+    HANDOVER: service.workers === 0 ? [] : names(runnable.filter(({ kind }) => kind === "service")),
     BOOT: names(runnable.filter(({ kind, start }) => kind === "service" && start)),
     // Sockets first. Of a template, all its instances.
     STOPPED: names([...units].sort((a, b) => Number(b.kind === "socket") - Number(a.kind === "socket"))).map((name) =>

@@ -120,6 +120,27 @@ suite("upgrade", () => {
     assert.deepEqual(system.list("run"), ["systemd"], "nothing is left for the next upgrade");
   });
 
+  test("with workers: it goes over by a reload, if it runs and its unit and sockets are the same", async (t) => {
+    const withWorkers = (changes: Partial<Shape> = {}) =>
+      version({
+        service: serviceUnit.replace("Type=notify", "Type=notify\nX-WorkersHandOver=1"),
+        workers: 2,
+        ...changes,
+      });
+    const upgrade = async (system: StandInSystem, changes?: Partial<Shape>) =>
+      service(system.upgrade(await withWorkers(changes)))
+        .filter((call) => / lunchd\.service$/.test(call))
+        .at(-1);
+    const system = await machine(t);
+    system.install(await withWorkers());
+    assert.equal(await upgrade(system), "try-restart lunchd.service", "it does not run");
+    system.active = ["lunchd.service"];
+    assert.equal(await upgrade(system), "reload lunchd.service");
+    const http = socketUnit("http", "ListenStream=8090", "Backlog=7");
+    assert.equal(await upgrade(system, { http }), "try-restart lunchd.service", "a socket has changed");
+    assert.equal(await upgrade(system, { service: serviceUnit }), "try-restart lunchd.service", "the unit has changed");
+  });
+
   test("comments, blank lines and other sections are no change of a socket", async (t) => {
     const system = await installed(t);
     const http = `# New\n${socketUnit("http", "; why", "", "ListenStream=8090").replace("[Install]", "[Install]\nAlso=x.socket")}`;
@@ -444,6 +465,7 @@ interface Shape {
   readonly service?: string;
   readonly added?: boolean;
   readonly boot?: boolean;
+  readonly workers?: number;
   readonly units?: readonly PackageUnit[];
   readonly extra?: PackageRequest["files"];
 }
@@ -461,6 +483,7 @@ function version(shape: Shape) {
         ...(added ? [text(`${at}/lunchd-extra.socket`, socketUnit("extra", "ListenStream=8099"))] : []),
         ...(shape.extra ?? []),
       ].filter(({ path }) => shape.units === undefined || !path.endsWith(".socket")),
+      ...(shape.workers !== undefined && { service: sampleService({ workers: shape.workers }) }),
       units: shape.units ?? [
         socket("lunchd-http.socket"),
         socket("lunchd-admin.socket"),

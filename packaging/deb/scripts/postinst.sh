@@ -9,6 +9,7 @@ enabled='@ENABLED@'
 sockets='@SOCKETS@'
 services='@SERVICES@'
 boot='@BOOT@'
+handover='@HANDOVER@'
 sysusers='@SYSUSERS@'
 tmpfiles='@TMPFILES@'
 # Names separated by commas.
@@ -134,6 +135,28 @@ remove_paths() {
     done
 }
 
+# A service with workers goes over to its new version by a reload: the new workers serve before the old ones end, and nobody waits for
+# either. What has changed in a unit takes a new start. The unit says that the version which runs knows how.
+hands_over() {
+    case " $handover " in
+        *" $1 "*) ;;
+        *) return 1 ;;
+    esac
+    [ -z "$removed$changed" ] && cmp -s "$record/$1" "/usr/lib/systemd/system/$1" && systemctl --quiet is-active "$1"
+}
+
+# The version before goes on serving where the new one does not get ready: systemctl has nothing to complain of then.
+hand_over() {
+    invoke reload "$1"
+    status="$(systemctl show --value --property=StatusText "$1")"
+    case "$status" in
+        *'reload failed'*)
+            echo "@PACKAGE@: the new version is installed, but the one before goes on serving: $status" >&2
+            echo "  To see why: journalctl -u $1; then: systemctl reload $1" >&2
+            ;;
+    esac
+}
+
 # Sockets that stay keep their queues while the service starts anew, so that no connection is lost. Those that went or changed are
 # stopped before it and come up with it: systemd refuses to start a socket under a running service, but starts those that the service
 # wants in the moment between its old and its new process.
@@ -152,7 +175,13 @@ upgrade() {
     changed="$(changed)"
     invoke stop $removed $changed
     remove_paths $removed $changed
-    invoke try-restart $services
+    for unit in $services; do
+        if hands_over "$unit"; then
+            hand_over "$unit"
+        else
+            invoke try-restart "$unit"
+        fi
+    done
     invoke start $sockets $added
     # A service that stops with its socket (Requires=) has gone down with one that changed.
     if [ -n "$changed" ]; then
