@@ -68,10 +68,13 @@ const NO_IPV6: readonly unknown[] = [
 ];
 
 function bindOne(address: Address, backlog: number): { readonly fd: number } | Failed {
+  // errno(3): where it lies is asked before the calls that may fail, because looking a function up sets it, too.
+  const { getInt32 } = process.getBuiltinModule("node:ffi");
+  const place = foreign(isDarwin ? "__error" : "__errno_location", [], "pointer")!();
   const name = socketAddress(address);
   const type = address.type === "udp" ? SOCK_DGRAM : SOCK_STREAM;
   const fd = foreign("socket", ["i32", "i32", "i32"], "i32")!(family(address), type | SOCK_CLOEXEC, 0);
-  if (fd < 0) return { errno: errno() };
+  if (fd < 0) return { errno: getInt32(place, 0) };
   const option = (level: number, number: number, value: number) =>
     foreign("setsockopt", ["i32", "i32", "i32", "pointer", "u32"], "i32")!(
       fd,
@@ -85,15 +88,9 @@ function bindOne(address: Address, backlog: number): { readonly fd: number } | F
   if (family(address) === AF_INET6) option(IPPROTO_IPV6, IPV6_V6ONLY, 0);
   const bound = foreign("bind", BIND, "i32")!(fd, name, name.length) === 0;
   if (bound && (type === SOCK_DGRAM || foreign("listen", ["i32", "i32"], "i32")!(fd, backlog) === 0)) return { fd };
-  const failed = { errno: errno() };
+  const failed = { errno: getInt32(place, 0) };
   closeSync(fd);
   return failed;
-}
-
-/** errno(3), which nothing may touch between the call that failed and this one: node:ffi does not. */
-function errno(): number {
-  const at = foreign(isDarwin ? "__error" : "__errno_location", [], "pointer")!();
-  return process.getBuiltinModule("node:ffi").getInt32(at, 0);
 }
 
 function family(address: Address): number {

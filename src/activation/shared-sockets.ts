@@ -1,5 +1,6 @@
 /** What the supervisor binds when nothing was passed: each address once, for all workers and for those that come after them. */
 import { closeSync, lstatSync, unlinkSync } from "node:fs";
+import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";
 import { type Address, formatAddress } from "./address.ts";
 import type { BindHook } from "./bind-requests.ts";
@@ -30,7 +31,8 @@ export function sharedSockets(): SharedSockets {
     const known = bound.get(key);
     if (known) return known;
     let result = bindSocket(address, backlog);
-    if (address.type === "unix" && "errno" in result && (await isStale(address.path))) {
+    const inUse = "errno" in result && result.errno === constants.errno.EADDRINUSE;
+    if (inUse && address.type === "unix" && (await isStale(address.path))) {
       unlinkSync(address.path);
       result = bindSocket(address, backlog);
     }
@@ -83,7 +85,10 @@ export function sharedSockets(): SharedSockets {
 
 /** In Node's words: "listen EADDRINUSE: address already in use :::8080". */
 function listenError(errno: number, address: Address): Error {
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "failed"];
+  const { ENOENT, EACCES } = constants.errno;
+  // As libuv has it where the folder of a unix path is not there.
+  const shown = address.type === "unix" && errno === ENOENT ? EACCES : errno;
+  const [code, text] = getSystemErrorMap().get(-shown) ?? [`errno ${errno}`, "failed"];
   const place = address.type === "unix" ? address.path : `${address.host ?? "::"}:${address.port}`;
   return Object.assign(new Error(`listen ${code}: ${text} ${place}`), { code });
 }
