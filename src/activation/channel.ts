@@ -5,8 +5,12 @@ import type { Source } from "./choose.ts";
 /** The variable by which a worker knows that it is one, and what it was given. */
 export const WORKER_VARIABLE = "ROUSE_WORKER";
 
+/** Another number where either side would not understand the other: after an upgrade they are of different versions. */
+export const PROTOCOL = 1;
+
 /** The content of the variable, as JSON. */
 export interface Handed {
+  readonly protocol: number;
   /** Where the supervisor has the sockets from. */
   readonly source: Source;
   readonly sockets: readonly { readonly name: string; readonly fd: number }[];

@@ -2,7 +2,7 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import { type BindHook, serveRequests } from "./bind-requests.ts";
-import { type Handed, WORKER_VARIABLE, type WorkerMessage } from "./channel.ts";
+import { type Handed, PROTOCOL, WORKER_VARIABLE, type WorkerMessage } from "./channel.ts";
 import type { Source } from "./choose.ts";
 import { openPair } from "./ffi-share.ts";
 import type { PassedSocket } from "./passed-socket.ts";
@@ -66,7 +66,12 @@ export function startWorker(plan: WorkerPlan, hooks: WorkerHooks): WorkerProcess
 
   const ended = new Promise<WorkerEnd>((resolve) => {
     const end = (how: string, code: number | null = null) =>
-      resolve({ what: `worker ${child.pid ?? ""} ${how}`, code, wasReady: isReady, lived: performance.now() - born });
+      resolve({
+        what: `${child.pid ? `worker ${child.pid}` : "a worker"} ${how}`,
+        code,
+        wasReady: isReady,
+        lived: performance.now() - born,
+      });
     if (child instanceof Error) return end(`cannot be started: ${child.message}`);
     // Also emitted when a signal cannot be sent.
     child.on("error", ({ message }) => child.pid === undefined && end(`cannot be started: ${message}`));
@@ -143,6 +148,7 @@ function launch(plan: WorkerPlan, bind: BindHook): ChildProcess | (Error & { pid
     });
     if (pair) stdio.push(pair[1]);
     const handed: Handed = {
+      protocol: PROTOCOL,
       source: plan.source,
       sockets,
       pair: pair && stdio.length - 1,

@@ -1,19 +1,31 @@
 /** A process that was started by a supervisor joins it: before the program runs, so that no child of the program takes itself for a worker. */
 import { writeSync } from "node:fs";
 import { built } from "./built.ts";
-import { type BindAnswer, type BindRequest, type Handed, WORKER_VARIABLE, type WorkerMessage } from "./channel.ts";
+import {
+  type BindAnswer,
+  type BindRequest,
+  type Handed,
+  PROTOCOL,
+  WORKER_VARIABLE,
+  type WorkerMessage,
+} from "./channel.ts";
+import { ActivationError } from "./error.ts";
 import { receiveDescriptor } from "./ffi-share.ts";
 import { leaveWhenIdle } from "./idle-exit.ts";
 import { debug, print } from "./report.ts";
 import { enterSupervisor, type Supervisor, supervisor } from "./supervised.ts";
 
-/** Gives whether this process is a worker. The variable that says so is consumed; asking again gives the same. */
+/**
+ * Gives whether this process is a worker. The variable that says so is consumed; asking again gives the same.
+ * @throws {ActivationError} other-process where the supervisor is of a version that this one does not understand
+ */
 export function joinSupervisor(env: NodeJS.ProcessEnv): boolean {
   const text = env[WORKER_VARIABLE];
   Reflect.deleteProperty(env, WORKER_VARIABLE);
   if (supervisor()) return true;
   if (text === undefined || !process.send) return false;
-  const { source, sockets, pair, watchdog }: Handed = JSON.parse(text);
+  const { protocol, source, sockets, pair, watchdog }: Handed = JSON.parse(text);
+  if (protocol !== PROTOCOL) throw new ActivationError("other-process", OTHER_VERSION, "Restart the service");
   debug(() => `worker of ${process.ppid}: ${text}`);
   enterSupervisor({
     source,
@@ -71,6 +83,9 @@ function bindThrough(pair: number | undefined, request: BindRequest): number {
   if (error) throw Object.assign(new Error(error.message), error);
   return fd!;
 }
+
+const OTHER_VERSION =
+  "the supervisor was built by another version of Rouse, which workers of this one do not understand";
 
 const NO_FFI = `its supervisor binds it for all workers, and this Node (${process.version}) has no node:ffi to do so`;
 const USE_FFI = "Use Node 26, or pass the sockets (systemd-socket-activate, systemfd), or do without workers";

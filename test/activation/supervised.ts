@@ -7,13 +7,16 @@ import type { TestContext } from "node:test";
 import { makeProject } from "../helpers/project.ts";
 import { flags, node, type Program, type ProgramOptions, runtime, start } from "./program.ts";
 
-export interface Supervised extends Program {
+export interface Watched extends Program {
   readonly pid: number;
+  /** The children that live now. */
+  workers(): readonly number[];
+}
+
+export interface Supervised extends Watched {
   readonly folder: string;
   /** Exchanges the script on disk, as an upgrade does. */
   replace(script: string): void;
-  /** The children that live now. */
-  workers(): readonly number[];
 }
 
 export interface SupervisedOptions extends ProgramOptions {
@@ -39,6 +42,11 @@ export function startSupervised(
   const program = through
     ? start("/bin/sh", ["-c", `exec "$0" "$@" ${through}`, ...command], { ...options, withoutPid: true })
     : start(command[0]!, command.slice(1), options);
+  return { ...watchSupervised(t, program), folder, replace };
+}
+
+/** The same for a program that is started in another way. */
+export function watchSupervised(t: TestContext, program: Program): Watched {
   const pid = program.child.pid!;
   t.after(async () => {
     const left = childrenOf(pid);
@@ -46,7 +54,7 @@ export function startSupervised(
     for (const worker of left) kill(worker);
     await program.ended;
   });
-  return { ...program, pid, folder, replace, workers: () => childrenOf(pid) };
+  return { ...program, pid, workers: () => childrenOf(pid) };
 }
 
 /** Answers with its process id and `version`; "/crash" ends it, "/block" never returns, "/slow" takes as many milliseconds as stand behind "?". */

@@ -182,6 +182,20 @@ describe("workers", () => {
     });
   }
 
+  it("of a version that does not understand its supervisor say so", async (t) => {
+    const script = `import { spawn } from "node:child_process";
+      const env = { ...process.env, ROUSE_WORKER: JSON.stringify({ protocol: 0 }) };
+      if (process.env.ROUSE_WORKER) await supervise({ workers: 1 }, () => {});
+      else spawn(process.execPath, process.argv.slice(1), { env, stdio: ["ignore", "inherit", "inherit", "ipc"] })
+        .on("exit", (code) => process.exit(code));`;
+    const { code, stderr } = await startSupervised(t, script).ended;
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^server\.mjs: the supervisor was built by another version of Rouse, .* Restart the service\.\n$/,
+    );
+  });
+
   it("are left out with 0", async (t) => {
     const program = startSupervised(t, server("one", 0), { sockets: { http: hold() } });
     await program.printed(`worker ${program.pid} systemd`);
