@@ -3,6 +3,7 @@ import { fstatSync, readlinkSync, type Stats } from "node:fs";
 import type { Address } from "./address.ts";
 import { ActivationError } from "./error.ts";
 import { peerName, type SocketOption, socketName, socketOption } from "./ffi.ts";
+import { findInTables } from "./socket-table.ts";
 
 /** What fstat(2) tells: a socket, a named or anonymous pipe, or anything else (a file of OpenFile=, a memfd of the store). */
 export type DescriptorKind = "socket" | "fifo" | "file";
@@ -49,12 +50,12 @@ export function isNodesOwn(fd: number): boolean {
 }
 
 /**
- * getsockopt(2), getsockname(2) and getpeername(2) of a socket. Undefined without node:ffi: then the program is believed
- * when it says how it wants to use the socket.
+ * getsockopt(2), getsockname(2) and getpeername(2) of a socket; without node:ffi, what the kernel's tables say. Undefined
+ * where neither knows it: then the program is believed when it says how it wants to use the socket.
  */
 export function readSocket(fd: number): SocketFacts | undefined {
   const number = socketOption(fd, names.SO_TYPE)?.[0];
-  if (number === undefined) return undefined;
+  if (number === undefined) return typeof ROUSE_HAS_FFI === "undefined" ? findInTables(fd) : undefined;
   const bytes = socketName(fd);
   const familyNumber = bytes && (isDarwin ? bytes[1]! : bytes[0]! + bytes[1]! * 256);
   const family = familyNumber === undefined ? undefined : names.families[familyNumber];
@@ -81,6 +82,9 @@ export function lostDescriptor(fd: number, name: string, cause: string): Activat
 }
 
 // --- internal ---
+
+/** Set in a built program, whose Node is known: it does not carry what others need. */
+declare const ROUSE_HAS_FFI: true | undefined;
 
 const isDarwin = process.platform === "darwin";
 const TYPES: Readonly<Record<number, "stream" | "datagram">> = { 1: "stream", 2: "datagram" };

@@ -48,7 +48,7 @@ async function bundleRuntime(built: Built): Promise<string> {
     platform: "node",
     format: "esm",
     target: "node26",
-    define: { ROUSE_BUILT: JSON.stringify(built) },
+    define: { ROUSE_BUILT: JSON.stringify(built), ROUSE_HAS_FFI: "true" },
     legalComments: "none",
     write: false,
     logLevel: "silent",

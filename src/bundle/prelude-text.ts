@@ -26,7 +26,7 @@ async function bundled(file: string, globalName: string, built: Built): Promise<
     format: "iife",
     globalName,
     target: "node26",
-    define: { ROUSE_BUILT: JSON.stringify(built) },
+    define: { ROUSE_BUILT: JSON.stringify(built), ROUSE_HAS_FFI: "true" },
     write: false,
     logLevel: "silent",
   });
