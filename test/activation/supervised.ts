@@ -74,8 +74,13 @@ export function server(version: string, workers = 2): string {
 }
 
 /** The body of one answer. @throws where there is none */
-export async function ask(where: number | string, path = "/", agent?: Agent): Promise<string> {
-  const place = typeof where === "number" ? { port: where, host: "127.0.0.1" } : { socketPath: where };
+export async function ask(
+  where: number | string | { readonly port: number; readonly host: string },
+  path = "/",
+  agent?: Agent,
+): Promise<string> {
+  const onHost = typeof where === "number" ? { port: where, host: "127.0.0.1" } : where;
+  const place = typeof onHost === "string" ? { socketPath: onHost } : onHost;
   const response = await new Promise<IncomingMessage>((resolve, reject) => {
     const request = get({ ...place, path, agent: agent ?? false, timeout: 20_000 }, resolve);
     request.on("timeout", () => request.destroy(new Error("no answer within 20 s")));
