@@ -1,0 +1,67 @@
+// keep-alive-client.ts URL CLIENTS PAUSE: each client asks again and again over one connection, with a pause of 0 to PAUSE ms
+// in between, until SIGTERM; then prints a KeepAliveReport. Run by keep-alive.ts in the network of a machine.
+import { Agent, type ClientRequest, get } from "node:http";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { KeepAliveReport } from "./keep-alive.ts";
+
+const [url, clients, pause] = process.argv.slice(2) as [string, string, string];
+const report = {
+  requests: 0,
+  connections: 0,
+  failures: [] as string[],
+  resent: [] as string[],
+  answers: {} as Record<string, number>,
+};
+let stopped = false;
+process.once("SIGTERM", () => {
+  stopped = true;
+});
+process.stdout.write("started\n");
+await Promise.all(Array.from({ length: Number(clients) }, beClient));
+process.stdout.write(JSON.stringify(report satisfies KeepAliveReport));
+
+async function beClient(): Promise<void> {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  while (!stopped) {
+    await ask(agent);
+    await sleep(Math.random() * Number(pause));
+  }
+  agent.destroy();
+}
+
+async function ask(agent: Agent): Promise<void> {
+  const number = ++report.requests;
+  for (;;) {
+    const request = get(url, { agent, timeout: 20_000 });
+    try {
+      const answer = await whole(request);
+      if (!request.reusedSocket) report.connections++;
+      report.answers[answer] = (report.answers[answer] ?? 0) + 1;
+      return;
+    } catch (error) {
+      const list = request.reusedSocket && isCrossing(error as Error) ? report.resent : report.failures;
+      list.push(`request ${number}: ${(error as Error).message}`);
+      if (list === report.failures) return;
+    }
+  }
+}
+
+/**
+ * RFC 9112, 9.3.1: a server may close an idle connection just when the client sends on it, which then sends again on another
+ * one. It is so where the end of the stream came first. Had the server closed it with the request in its buffer, the kernel
+ * would have reset it (tcp(7), "read ECONNRESET").
+ */
+function isCrossing({ message }: Error): boolean {
+  return message === "socket hang up";
+}
+
+function whole(request: ClientRequest): Promise<string> {
+  return new Promise((resolve, reject) => {
+    request.once("timeout", () => request.destroy(new Error("no answer in time")));
+    request.once("error", reject);
+    request.once("response", (response) => {
+      text(response).then((body) => resolve(`${response.statusCode} ${body}`), reject);
+    });
+  });
+}
