@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2Session } from "node:http2";
 import { Server, Socket } from "node:net";
 import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { keepConnections } from "./kept-connections.ts";
 import { listenOn } from "./listen.ts";
 import type { Served, Traffic } from "./served.ts";
 
@@ -17,6 +18,7 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
   const sessions = new Set<Http2Session>();
   const responses = new Set<ServerResponse>(); // Of HTTP/1 only.
   const closing = new WeakMap<Socket, ServerResponse>();
+  const kept = keepConnections();
   const isSecure = "setSecureContext" in server;
   let draining = false;
   let accepted = 0;
@@ -49,7 +51,10 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
   if (!("updateSettings" in server) || server.listenerCount("request") > 0) {
     server.prependListener("request", (request: IncomingMessage, response: ServerResponse) => {
       if (request.httpVersionMajor > 1) return;
-      hold(responses, response, touch);
+      hold(responses, response, () => {
+        kept.answered(request);
+        touch();
+      });
       if (draining) sayClose(response);
     });
   }
@@ -84,12 +89,13 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
     closing.set(response.req.socket, response);
   }
 
-  function closeIdle(): void {
+  async function closeIdle(): Promise<void> {
     // The first request is a moment behind the connection, and over TLS behind the handshake.
     if (performance.now() - lastBegun < MOMENT) return;
     for (const session of sessions) session.close();
     // Not one byte of a handshake: a browser's or a load balancer's, for later use.
     if (isSecure) for (const connection of connections) if (connection.bytesRead === 0) connection.destroy();
+    await kept.endIdle();
     // Node takes a response that was ended but is not sent yet for idle, and would cut it off.
     if ([...responses].some((response) => response.writableEnded && !response.writableFinished)) return;
     server.closeIdleConnections?.();
@@ -126,7 +132,7 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
         // connection idle.
         await sleep(50);
         await turn();
-        closeIdle();
+        await closeIdle();
       }
       for (const connection of connections) connection.destroy();
     },
