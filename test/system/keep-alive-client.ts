@@ -10,7 +10,8 @@ const report = {
   requests: 0,
   connections: 0,
   failures: [] as string[],
-  resent: [] as string[],
+  crossed: 0,
+  reset: 0,
   answers: {} as Record<string, number>,
 };
 let stopped = false;
@@ -40,20 +41,17 @@ async function ask(agent: Agent): Promise<void> {
       report.answers[answer] = (report.answers[answer] ?? 0) + 1;
       return;
     } catch (error) {
-      const list = request.reusedSocket && isCrossing(error as Error) ? report.resent : report.failures;
-      list.push(`request ${number}: ${(error as Error).message}`);
-      if (list === report.failures) return;
+      const { message } = error as Error;
+      // RFC 9112, 9.3.1: a server may end an idle connection just when the client sends on it, which then sends again. So it
+      // was where the end of the stream came. Where the request was in the server's buffer, the kernel resets (tcp(7)).
+      const crossed = message === "socket hang up";
+      const again = request.reusedSocket && (crossed || /ECONNRESET|EPIPE/.test(message));
+      if (!again) report.failures.push(`request ${number}: ${message}`);
+      else if (crossed) report.crossed++;
+      else report.reset++;
+      if (!again) return;
     }
   }
-}
-
-/**
- * RFC 9112, 9.3.1: a server may close an idle connection just when the client sends on it, which then sends again on another
- * one. It is so where the end of the stream came first. Had the server closed it with the request in its buffer, the kernel
- * would have reset it (tcp(7), "read ECONNRESET").
- */
-function isCrossing({ message }: Error): boolean {
-  return message === "socket hang up";
 }
 
 function whole(request: ClientRequest): Promise<string> {

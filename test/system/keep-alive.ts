@@ -7,8 +7,10 @@ export interface KeepAliveReport {
   readonly connections: number;
   /** One line for each request without a whole answer. */
   readonly failures: readonly string[];
-  /** One line for each request that was sent on a connection which the server had just closed, and then sent again. */
-  readonly resent: readonly string[];
+  /** How many were sent on a connection that the server had just ended, and then again on another. */
+  readonly crossed: number;
+  /** How many were sent again because the server had received them, and ended the connection without having read them. */
+  readonly reset: number;
   /** How often each answer came, such as "200 Hello World!\n". */
   readonly answers: Readonly<Record<string, number>>;
 }
