@@ -45,10 +45,11 @@ const journal: boolean[] = [];
 function write(fd: 1 | 2, priority: number, values: readonly unknown[]): void {
   const stream = fd === 1 ? process.stdout : process.stderr;
   journal[fd] ??= isJournal(fd);
-  if (!journal[fd]) {
-    stream.write(`${formatWithOptions({ colors: stream.isTTY && stream.hasColors() }, ...values)}\n`);
-    return;
-  }
-  const text = formatWithOptions({}, ...values).replaceAll(/^/gm, `<${priority}>`);
-  stream.write(`${text}\n`);
+  const prefix = journal[fd] ? `<${priority}>` : "";
+  const colors = !journal[fd] && stream.isTTY && stream.hasColors();
+  const text = prefix + formatWithOptions({ colors }, ...values).replaceAll("\n", `\n${prefix}`);
+  // As Node's own: a reader that has gone (`server | head`, a journal that was started anew) is no reason for a server to die.
+  stream.write(`${text}\n`, (error) => {
+    if (error && stream.listenerCount("error") === 0) stream.once("error", () => {});
+  });
 }

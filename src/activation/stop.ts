@@ -5,6 +5,8 @@ export function stopOn(signals: readonly NodeJS.Signals[], stop: () => Promise<v
   for (const signal of signals) if (!isHeard(signal)) process.on(signal, onSignal);
   stops.set(stop, signals);
   return () => {
+    // Between its drain and its end the process must not die of a second signal.
+    if (since > 0) return;
     stops.delete(stop);
     for (const signal of signals) if (!isHeard(signal)) process.off(signal, onSignal);
   };

@@ -6,5 +6,11 @@ import type { Manager } from "../../systemd/notify.ts";
  */
 export function keepWatchdog(manager: Manager): void {
   if (manager.watchdog === undefined) return;
-  setInterval(() => manager.tell("WATCHDOG=1"), Math.max(1, manager.watchdog / 2)).unref();
+  const interval = Math.min(Math.max(1, manager.watchdog / 2), LONGEST);
+  setInterval(() => manager.tell("WATCHDOG=1"), interval).unref();
 }
+
+// --- internal ---
+
+/** Milliseconds, of a timer of Node's: a longer one goes off at once, and again and again. */
+const LONGEST = 2 ** 31 - 1;

@@ -279,22 +279,28 @@ describe("signals", () => {
     });
   }
 
-  it("wait for a server that the program listens with itself", async () => {
-    const passed = hold();
-    const program = startProgram(
-      `const activation = activate();
+  for (const times of ["once", "twice at once, as npm passes them on"]) {
+    it(`wait for a server that the program listens with itself, where they come ${times}`, async () => {
+      const passed = hold();
+      const program = startProgram(
+        `const activation = activate();
        const server = http.createServer((request, response) => { console.log("asked"); setTimeout(() => response.end("own"), 300) });
        server.listen(...activation.socket("http").listenArguments(), () => console.log("listening"));
        activation.signal.addEventListener("abort", () => server.close());`,
-      { sockets: { http: passed } },
-    );
-    await program.printed("listening");
-    const answer = once(get({ port: passed.port, agent: false }), "response");
-    await program.printed("asked");
-    program.child.kill();
-    assert.equal(await text((await answer)[0]), "own");
-    assert.equal((await program.ended).code, 0);
-  });
+        { sockets: { http: passed } },
+      );
+      await program.printed("listening");
+      const answer = once(get({ port: passed.port, agent: false }), "response");
+      await program.printed("asked");
+      program.child.kill("SIGINT");
+      if (times !== "once") {
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        program.child.kill("SIGINT");
+      }
+      assert.equal(await text((await answer)[0]), "own");
+      assert.equal((await program.ended).code, 0);
+    });
+  }
 });
 
 // --- internal ---

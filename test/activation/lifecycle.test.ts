@@ -109,6 +109,18 @@ describe("the watchdog", () => {
     await program.ended;
   });
 
+  it("may have an interval longer than Node's timers, and is then told seldom", async () => {
+    const program = startProgram("activate(); console.log('up'); setTimeout(() => {}, 200)", {
+      env: { NOTIFY_SOCKET, WATCHDOG_USEC: String(100 * 86_400 * 1e6) },
+    });
+    await program.printed("up");
+    const early: string[] = [];
+    const timer = setInterval(() => early.push(...manager.rest()), 1);
+    const { stderr } = await program.ended;
+    clearInterval(timer);
+    assert.deepEqual([early, stderr], [[], ""]);
+  });
+
   it("keeps no program alive, and is another's where WATCHDOG_PID says so", async () => {
     const source = "activate(); setTimeout(() => {}, 250);";
     await runProgram(source, { env: { NOTIFY_SOCKET, WATCHDOG_USEC: "100000" } });
