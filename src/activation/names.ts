@@ -16,11 +16,17 @@ export interface Names {
 
 /** @param asked the names that the program knows: those of its fallback */
 export function socketsByName(source: Source, sockets: readonly OwnedSocket[], asked: readonly string[]): Names {
-  // Where nobody gave names and the program knows at most one, all sockets are what it asks for.
-  const unnamed = asked.length < 2 && sockets.every(isUnnamed);
+  /** Where nobody gave names and the program knows at most one, all sockets are what it asks for; but not what it has stored. */
+  const isForAll = (name: string): boolean =>
+    asked.length < 2 &&
+    (asked[0] ?? name) === name &&
+    sockets.every((socket) => isUnnamed(socket) || socket.role !== "listener");
 
   const names: Names = {
-    find: (name) => (unnamed ? sockets : sockets.filter((socket) => socket.name === name)),
+    find(name) {
+      const named = sockets.filter((socket) => socket.name === name);
+      return named.length === 0 && isForAll(name) ? sockets.filter(isUnnamed) : named;
+    },
 
     need(name) {
       const found = names.find(name);

@@ -73,10 +73,12 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
     } while (accepted > before && performance.now() < end);
   }
 
-  function stopAccepting(): void {
-    // http.Server's own close resets connections whose next request waits in the kernel's buffer.
-    for (const listener of listeners) Server.prototype.close.call(listener);
-    listeners.clear();
+  function stopAccepting(these: Iterable<Server> = listeners): void {
+    for (const listener of these) {
+      listeners.delete(listener);
+      // http.Server's own close resets connections whose next request waits in the kernel's buffer.
+      if (listener.listening) Server.prototype.close.call(listener);
+    }
   }
 
   /** Tells a keep-alive client that its next request needs another connection. */
@@ -103,22 +105,25 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
 
   return {
     async listen(sockets) {
+      const begun: Server[] = [];
       const results = await Promise.allSettled(
         sockets.map((socket, index) => {
           if (socket.role === "connection") return receive(server, socket.fd!);
-          const listener = index === 0 && !server.listening ? server : forwarderTo(server);
+          const isFirst = index === 0 && !server.listening && !listeners.has(server);
+          const listener = isFirst ? server : forwarderTo(server);
           listeners.add(listener);
+          begun.push(listener);
           return listenOn(listener, socket);
         }),
       );
       const failed = results.find((result) => result.status === "rejected");
       if (failed) {
-        stopAccepting();
+        stopAccepting(begun);
         throw failed.reason;
       }
     },
 
-    stopAccepting,
+    stopAccepting: () => stopAccepting(),
     isBusy: () => connections.size > 0,
 
     async drain(deadline) {

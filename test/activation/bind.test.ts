@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { after, describe, it } from "node:test";
 import { holdSocket } from "../helpers/passed-socket.ts";
-import { runProgram, startProgram } from "./program.ts";
+import { type Program, runProgram, startProgram } from "./program.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "rouse-bind-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -17,6 +17,16 @@ const listen = (address: unknown) => `const activation = activate({ fallback: { 
   const server = http.createServer((request, response) => response.end(activation.source));
   await activation.listen(server, "http");
   console.log("listening", server.address().port + ";");`;
+
+/** What the program says in "port=8080;". */
+async function portOf(program: Program): Promise<number> {
+  let output = "";
+  program.child.stdout!.on("data", (data) => {
+    output += data;
+  });
+  await program.printed(";");
+  return Number(/port=(\d+);/.exec(output)![1]);
+}
 
 describe("the fallback", () => {
   it("is bound where nothing was passed, each address of a name on the one server", async () => {
@@ -34,6 +44,37 @@ describe("the fallback", () => {
     program.child.kill();
     assert.equal((await program.ended).code, 0);
     assert.equal(existsSync(path), false, "the file that we made is gone");
+  });
+
+  it("is bound for two names of one server, which fail each by itself", async () => {
+    const taken = holdSocket();
+    const program = startProgram(
+      `const activation = activate({ fallback: { a: "127.0.0.1:0", b: "127.0.0.1:${taken.port}" } });
+       const server = http.createServer((request, response) => response.end("a"));
+       await activation.listen(server, "a");
+       await activation.listen(server, "b").catch((error) => console.log(error.code));
+       console.log("port=" + server.address()?.port + ";");`,
+    );
+    assert.equal(await (await fetch(`http://127.0.0.1:${await portOf(program)}/`)).text(), "a");
+    program.child.kill();
+    const { code, stdout } = await program.ended;
+    assert.equal(code, 0);
+    assert.match(stdout, /^address-in-use\n/);
+    taken.close();
+  });
+
+  it("is bound for two names of one server at once, both until the end", async () => {
+    const { stdout } = await runProgram(
+      `const activation = activate({ fallback: { a: "127.0.0.1:0", b: "127.0.0.1:0" } });
+       const server = http.createServer();
+       await Promise.all(["a", "b"].map((name) => activation.listen(server, name)));
+       const count = () => process.getActiveResourcesInfo().filter((name) => name === "TCPServerWrap").length;
+       console.log(count());
+       await activation.drain();
+       await new Promise((resolve) => setTimeout(resolve, 50));
+       console.log(count());`,
+    );
+    assert.equal(stdout, "2\n0\n");
   });
 
   it("tells what will be bound, without a descriptor", async () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, openSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { get } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
@@ -157,6 +157,18 @@ describe("sockets that are passed", () => {
     await program.printed("listening");
     program.child.kill();
     assert.equal((await program.ended).code, 0);
+  });
+
+  it("takes nothing else for it: neither what a program has stored, nor the socket for a name of the store", async () => {
+    const state = { fd: openSync("/proc/self/comm", "r"), port: 0, close() {} };
+    const source = `const activation = activate({ fallback: { http: 0 } });
+      console.log(activation.sockets("state").map(({ fd }) => fd), activation.socket("http").fd);
+      await activation.listen(http.createServer(), "http"); process.exit();`;
+    const first = await runProgram(source, { sockets: { "lunchd.socket": hold() } });
+    assert.deepEqual([first.stdout, first.stderr], ["[] 3\n", ""]);
+    const restarted = await runProgram(source, { sockets: { "lunchd.socket": hold(), state } });
+    assert.deepEqual([restarted.stdout, restarted.stderr], ["[ 4 ] 3\n", ""]);
+    closeSync(state.fd);
   });
 
   it("does not guess between two names", async () => {
