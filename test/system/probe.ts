@@ -11,7 +11,7 @@ export const probe = "/usr/lib/probe/probe";
 export async function installProbe(machine: Machine, units: Readonly<Record<string, string>>): Promise<void> {
   await machine.copyIn((await buildProgram("probe")).path("executable"), probe);
   await writeUnits(machine, units);
-  const sockets = Object.keys(units).filter((name) => name.endsWith(".socket"));
+  const sockets = Object.keys(units).filter((name) => /[^@]\.socket$/.test(name));
   if (sockets.length > 0) await machine.run(["systemctl", "start", ...sockets]);
 }
 

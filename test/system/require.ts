@@ -7,6 +7,8 @@ import { whyNotHere } from "./tools.ts";
 export interface TestOptions extends MachineOptions {
   /** Why the test does not fit this Debian. */
   readonly skip?: string;
+  /** Milliseconds; two minutes unless told. */
+  readonly timeout?: number;
 }
 
 /**
@@ -45,7 +47,7 @@ export function hostTest(name: string, body: (context: TestContext) => Promise<v
     return;
   }
   if (obstacle === undefined) prepare(options.suite ?? defaultSuite);
-  test(name, { timeout: 2 * 60_000 }, async (context) => {
+  test(name, { timeout: options.timeout ?? 2 * 60_000 }, async (context) => {
     if (obstacle !== undefined) throw new Error(`system tests are required here, but ${obstacle}`);
     startSteps(name);
     await body(context);

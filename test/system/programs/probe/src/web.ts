@@ -1,12 +1,12 @@
 // An HTTP server that tells about itself and misbehaves on request. Its environment, in milliseconds: START and RELOAD are how
-// long these take; EXTEND is how much more time it asks of the manager, again and again, while it starts and while it stops.
+// long these take; IDLE is after how long without a connection it ends; EXTEND is how much more time it asks of the manager, again and again, while it starts and while it stops.
 import { writeSync } from "node:fs";
 import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { activate } from "rouse";
 
-const activation = activate({ fallback: { web: 8080 } });
-const { START = "0", RELOAD = "0", EXTEND, VERSION = "1" } = process.env;
+const { START = "0", RELOAD = "0", EXTEND, IDLE, VERSION = "1" } = process.env;
+const activation = activate({ fallback: { web: 8080 }, ...(IDLE && { idleExit: IDLE }) });
 let reloads = 0;
 let inFlight = 0;
 
