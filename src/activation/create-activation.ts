@@ -33,7 +33,7 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
   const chief = supervisor();
   const manager = chief?.manager ?? systemdManager(env, openFile?.fd);
   const readiness = createReadiness(source, sockets, manager);
-  const reloader = reloadOnHangup(manager, () => readiness.said, env.NOTIFY_SOCKET !== undefined);
+  const reloader = reloadOnHangup(manager, () => readiness.said && !drained, env.NOTIFY_SOCKET !== undefined);
   const served = new Map<unknown, Served>();
   const fifos = new Set<Socket>();
   let abort: AbortController | undefined;
@@ -67,7 +67,7 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
     },
 
     get connection() {
-      const socket = sockets.find(({ role }) => role === "connection");
+      const socket = onlyConnection();
       if (!socket || (socket.state !== "free" && !connection)) return undefined;
       connection ??= new Socket({ fd: socket.fd! });
       socket.state = "listening";
@@ -75,7 +75,7 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
     },
 
     get peer() {
-      const socket = sockets.find(({ role }) => role === "connection");
+      const socket = onlyConnection();
       return socket && peerOf(env, socket);
     },
 
@@ -84,6 +84,8 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
     [Symbol.iterator]: () => sockets.values(),
 
     async listen(server, wanted) {
+      // The end came while the program was starting: who comes now is the next process's.
+      if (drained) return;
       if (typeof wanted === "string" && built?.sockets[wanted]?.optional && names.find(wanted).length === 0) return;
       const found = typeof wanted === "string" ? names.need(wanted) : [wanted as OwnedSocket];
       const isDatagram = isDatagramSocket(server);
@@ -97,7 +99,7 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
       };
       // A failed listen closes a descriptor that was passed; an address of our own may be tried again.
       if (source !== "bind") mark("taken");
-      isConnected ||= found[0]!.role === "connection";
+      isConnected ||= found[0] === onlyConnection();
       await one.listen(found);
       mark("listening");
       idle ??= startIdle();
@@ -143,7 +145,11 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
         readiness.end();
         idle?.stop();
         abort?.abort();
-        await Promise.all([...[...served.values()].map((one) => one.drain(deadline)), ...[...fifos].map(endFifo)]);
+        await Promise.all([
+          ...[...served.values()].map((one) => one.drain(deadline)),
+          ...[...fifos].map(endFifo),
+          connection && endOf(connection, deadline),
+        ]);
         forgetSignals();
         reloader.forget();
       });
@@ -153,6 +159,12 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
     [Symbol.asyncDispose]: () => activation.drain(),
   };
   return activation;
+
+  /** Of a process per connection. Beside sockets that listen it is one of the store or of OpenFile=, which is none of that. */
+  function onlyConnection(): OwnedSocket | undefined {
+    if (sockets.some(({ role }) => role === "listener")) return undefined;
+    return sockets.find(({ role, type }) => role === "connection" && type === "stream");
+  }
 
   function isBusy(): boolean {
     return [...served.values()].some((one) => one.isBusy());
@@ -210,6 +222,14 @@ function requireFree(sockets: readonly OwnedSocket[]): void {
 function peerOf({ REMOTE_ADDR, REMOTE_PORT }: NodeJS.ProcessEnv, { peer }: OwnedSocket): Peer {
   if (REMOTE_ADDR !== undefined) return { address: REMOTE_ADDR, port: REMOTE_PORT ? Number(REMOTE_PORT) : undefined };
   return peer?.type === "unix" ? { address: peer.path, port: undefined } : { address: peer?.host, port: peer?.port };
+}
+
+/** Waits for it; after `deadline` milliseconds it is destroyed. */
+async function endOf(stream: Socket, deadline: number): Promise<void> {
+  if (stream.destroyed) return;
+  const timer = setTimeout(() => stream.destroy(), deadline);
+  await new Promise((resolve) => stream.once("close", resolve));
+  clearTimeout(timer);
 }
 
 /** The manager keeps the FIFO: what is not read yet is the next process's. */

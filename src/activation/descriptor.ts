@@ -105,6 +105,9 @@ const names: {
     }
   : { SO_TYPE: [1, 3], SO_ACCEPTCONN: [1, 30], families: { 1: "unix", 2: "ipv4", 10: "ipv6" } };
 
+/** The first 12 bytes of ::ffff:0:0/96. */
+const MAPPED = "00000000000000000000ffff";
+
 /** From a sockaddr_un, sockaddr_in or sockaddr_in6: the two bytes before differ between the systems, what follows does not. */
 function readAddress(
   type: "stream" | "datagram" | undefined,
@@ -120,7 +123,10 @@ function readAddress(
   const scheme = type === "datagram" ? "udp" : "tcp";
   const port = bytes.readUInt16BE(2);
   if (family === "ipv4") return { type: scheme, host: bytes.subarray(4, 8).join("."), port };
+  const digits = bytes.toString("hex", 8, 24);
+  // An IPv4 client of an IPv6 socket, which Node writes like this.
+  if (digits.startsWith(MAPPED)) return { type: scheme, host: `::ffff:${bytes.subarray(20, 24).join(".")}`, port };
   // URL writes an IPv6 address in its short form.
-  const groups = bytes.toString("hex", 8, 24).replaceAll(/.{4}(?=.)/g, "$&:");
+  const groups = digits.replaceAll(/.{4}(?=.)/g, "$&:");
   return { type: scheme, host: new URL(`http://[${groups}]`).hostname.slice(1, -1), port };
 }

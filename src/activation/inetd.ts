@@ -19,9 +19,9 @@ export function socketFromInetd(name: string, perConnection: boolean): OwnedSock
     return undefined;
   }
   const facts = readSocket(0);
-  const ours = isForServer(facts) || (perConnection && (!facts || facts.role === "connection"));
+  const ours = isForServer(facts) || (perConnection && facts?.role !== "listener");
   debug(() => `inetd: descriptor 0 is ${describeFacts(facts)}: ${ours ? "ours" : "not ours"}`);
-  if (ours) known = passedSocket(name, 0, "socket");
+  if (ours) known = passedSocket(name, 0, "socket", perConnection);
   return known;
 }
 

@@ -47,8 +47,14 @@ export interface OwnedSocket extends PassedSocket {
 /**
  * A socket that was handed over. What it is is asked of the kernel when somebody wants to know: loading node:ffi costs more
  * than all else that activate does.
+ * @param isConnection whether it is to be one, if the kernel does not say that it listens
  */
-export function passedSocket(name: string, fd: number, kind: DescriptorKind): OwnedSocket {
+export function passedSocket(
+  name: string,
+  fd: number,
+  kind: DescriptorKind,
+  isConnection: boolean = name === CONNECTION,
+): OwnedSocket {
   let known: SocketFacts | null | undefined;
   const facts = () => {
     if (known === undefined) known = (kind === "socket" && readSocket(fd)) || null;
@@ -71,7 +77,10 @@ export function passedSocket(name: string, fd: number, kind: DescriptorKind): Ow
     get role() {
       if (kind !== "socket") return undefined;
       const found = facts();
-      return found ? found.role : name === CONNECTION ? "connection" : "listener";
+      // One whose client has gone already has no other end any more.
+      const hasEnded = isConnection && found?.type === "stream" && !found.role;
+      if (found && !hasEnded) return found.role;
+      return isConnection ? "connection" : "listener";
     },
     get address() {
       return facts()?.address;

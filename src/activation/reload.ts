@@ -16,10 +16,11 @@ export interface Reloader {
  * Runs all work at each SIGHUP, one reload after the other, between RELOADING=1 and READY=1 (sd_notify(3)). Work that fails is
  * told, and the service goes on as it was. A program that listens for SIGHUP itself keeps it; the manager, which may wait for
  * an answer (Type=notify-reload), gets one all the same.
+ * @param isUp whether the service is ready, and not stopping
  * @param always whether to hear the signal also while there is no work: it would end the process otherwise, and a manager
  * sends it to a service that has nothing to reload, too. On a terminal it means that this has been closed.
  */
-export function reloadOnHangup(manager: Manager, isReady: () => boolean, always: boolean): Reloader {
+export function reloadOnHangup(manager: Manager, isUp: () => boolean, always: boolean): Reloader {
   const works = new Set<ReloadWork>();
   let running: Promise<void> = Promise.resolve();
 
@@ -29,7 +30,7 @@ export function reloadOnHangup(manager: Manager, isReady: () => boolean, always:
   }
 
   async function reload(due: Iterable<ReloadWork>): Promise<void> {
-    const told = isReady();
+    const told = isUp();
     // sd_notify(3): it has to be the CLOCK_MONOTONIC, which is what hrtime reads.
     if (told) manager.tell("RELOADING=1", `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
     let failure: string | undefined;
@@ -41,7 +42,8 @@ export function reloadOnHangup(manager: Manager, isReady: () => boolean, always:
         print(`warning: reload failed: ${failure}`);
       }
     }
-    if (told) manager.tell("READY=1", failure !== undefined && `STATUS=reload failed: ${failure}`);
+    // STOPPING=1, which may have come meanwhile, is final.
+    if (told && isUp()) manager.tell("READY=1", failure !== undefined && `STATUS=reload failed: ${failure}`);
   }
 
   ours.add(hear);

@@ -139,6 +139,35 @@ describe("drain", () => {
     assert.equal((await program.ended).code, 0);
   });
 
+  it("lets a program that is still starting listen no more", async () => {
+    const passed = hold();
+    const program = startProgram(
+      `const activation = activate();
+       process.on("SIGTERM", async () => { await activation.drain(); console.log("drained"); process.on("SIGUSR2", () => process.exit()); });
+       setInterval(() => {}, 1000);
+       console.log("starting");
+       await new Promise((resolve) => process.on("SIGUSR1", resolve));
+       await activation.listen(http.createServer((request, response) => setTimeout(() => response.end("late"), 500)), "http");
+       console.log("started");`,
+      { sockets: { http: passed } },
+    );
+    await program.printed("starting");
+    program.child.kill();
+    await program.printed("drained");
+    program.child.kill("SIGUSR1");
+    await program.printed("started");
+    const answer = once(get({ port: passed.port, agent: false }), "response");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    program.child.kill("SIGUSR2");
+    assert.equal((await program.ended).code, 0);
+    const next = startProgram(`${SERVE} serve(http.createServer((request, response) => response.end("next")));`, {
+      sockets: { http: passed },
+    });
+    assert.equal(await text((await answer)[0]), "next");
+    next.child.kill();
+    await next.ended;
+  });
+
   it("aborts activation.signal when it starts, asked for before or after", async () => {
     const { stdout } = await runProgram(
       `const [first, second] = [activate(), activate()];

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { closeSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { describe, it } from "node:test";
 import { holdSocket } from "../helpers/passed-socket.ts";
 import { openNotifySocket } from "./manager.ts";
@@ -72,6 +74,30 @@ describe("reload", () => {
     await program.printed("up");
     program.child.kill("SIGHUP");
     assert.equal((await program.ended).stdout, "up\ntheirs\n");
+  });
+
+  it("tells the manager of none after STOPPING=1", async () => {
+    const http = holdSocket();
+    const program = startProgram(
+      `${SERVER.replace("http.createServer()", "net.createServer((socket) => socket.resume())")}
+       activation.onReload(async () => { console.log("begin"); await new Promise((resolve) => setTimeout(resolve, 100)); console.log("end"); });`,
+      { sockets: { http }, env: { NOTIFY_SOCKET } },
+    );
+    assert.equal((await manager.next()).message, "READY=1");
+    const client = connect(http.port, "127.0.0.1");
+    await once(client, "connect");
+    program.child.kill("SIGHUP");
+    await program.printed("begin");
+    program.child.kill();
+    await program.printed("end");
+    program.child.kill("SIGHUP");
+    await program.printed("end\nbegin\nend");
+    client.end();
+    assert.equal((await program.ended).code, 0);
+    const [reloading, ...others] = manager.rest();
+    assert.match(reloading!, /^RELOADING=1/);
+    assert.deepEqual(others, ["STOPPING=1"]);
+    http.close();
   });
 
   it("does one after the other, and no more after the work is taken back", async () => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import type { Socket } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { describe, it } from "node:test";
-import { connectedPair } from "../helpers/passed-socket.ts";
+import { connectedPair, holdSocket } from "../helpers/passed-socket.ts";
 import { type Program, type ProgramOptions, runProgram, startProgram } from "./program.ts";
 
 const SERVER = `
@@ -99,6 +99,83 @@ describe("one process per connection", () => {
     assert.equal(remote, localPort);
     assert.equal(same, true);
     assert.equal((await program.ended).code, 0);
+  });
+
+  it("lets a program that has the connection itself answer at SIGTERM", async () => {
+    const [program, client] = await connected(
+      `const { connection } = activate();
+       connection.on("data", () => { console.log("asked"); setTimeout(() => connection.end("late"), 300); });`,
+      (passed) => ({ sockets: { connection: passed } }),
+    );
+    client.write("x");
+    await program.printed("asked");
+    program.child.kill();
+    assert.equal(await text(client), "late");
+    assert.equal((await program.ended).code, 0);
+  });
+
+  it("destroys that connection at the deadline", async () => {
+    const [program, client] = await connected(
+      `const activation = activate(); activation.connection.write("hello");
+       process.on("SIGTERM", async () => { await activation.drain({ deadline: 100 }); process.exit(7); });`,
+      (passed) => ({ sockets: { connection: passed } }),
+    );
+    await once(client, "data");
+    program.child.kill();
+    assert.equal((await program.ended).code, 7);
+    client.destroy();
+  });
+
+  for (const place of ["LISTEN_FDS", "standard input"]) {
+    it(`is over at once where the client has gone already: ${place}`, async () => {
+      const { passed, client } = await connectedPair();
+      client.resetAndDestroy();
+      await once(client, "close");
+      const program = startProgram(SERVER.replace("fallback: { http: 0 }", 'fallback: { http: "127.0.0.1:0" }'), {
+        ...(place === "LISTEN_FDS" ? { sockets: { connection: passed } } : { stdin: passed }),
+      });
+      passed.close();
+      const { code, stderr } = await program.ended;
+      assert.deepEqual([code, stderr], [0, ""]);
+    });
+  }
+
+  it("writes the peer's address as Node does, where an IPv6 socket has an IPv4 client", async () => {
+    const server = createServer({ pauseOnConnect: true });
+    server.listen(0, "::");
+    await once(server, "listening");
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    const [socket] = (await once(server, "connection")) as [Socket & { readonly _handle: { readonly fd: number } }];
+    const program = startProgram(
+      `const { connection, peer } = activate({ accept: "connection" });
+       connection.end(JSON.stringify([peer.address, connection.remoteAddress]));`,
+      { stdin: socket._handle },
+    );
+    socket.destroy();
+    assert.equal(await text(client), '["::ffff:127.0.0.1","::ffff:127.0.0.1"]');
+    assert.equal((await program.ended).code, 0);
+    server.close();
+  });
+
+  it("is none that a server has beside the sockets that listen, such as one of its store", async () => {
+    const [{ passed, client }, http] = [await connectedPair(), holdSocket()];
+    const program = startProgram(
+      `const activation = activate({ fallback: { http: 0, client: 0 } });
+       console.log(activation.connection, activation.peer);
+       const server = net.createServer((socket) => socket.end("served"));
+       await activation.listen(server, "http");
+       await activation.listen(server, "client");
+       console.log("up");`,
+      { sockets: { http, client: passed } },
+    );
+    passed.close();
+    await program.printed("undefined undefined\nup");
+    client.end();
+    assert.equal(await text(client), "served");
+    assert.equal(await text(connect(http.port, "127.0.0.1")), "served");
+    program.child.kill();
+    assert.equal((await program.ended).code, 0);
+    http.close();
   });
 
   it("believes REMOTE_ADDR and REMOTE_PORT", async () => {
