@@ -147,7 +147,7 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
         abort?.abort();
         await Promise.all([
           ...[...served.values()].map((one) => one.drain(deadline)),
-          ...[...fifos].map(endFifo),
+          ...[...fifos].map((fifo) => endFifo(fifo, deadline)),
           connection && endOf(connection, deadline),
         ]);
         forgetSignals();
@@ -232,8 +232,14 @@ async function endOf(stream: Socket, deadline: number): Promise<void> {
   clearTimeout(timer);
 }
 
-/** The manager keeps the FIFO: what is not read yet is the next process's. */
-async function endFifo(stream: Socket): Promise<void> {
-  stream.pause();
-  stream.destroy();
+/** The manager keeps the FIFO: what is not read yet is the next process's. What Node has read already is for the program. */
+async function endFifo(
+  stream: Socket & { readonly _handle?: { readStop(): void } | null },
+  deadline: number,
+): Promise<void> {
+  // Its own pause leaves the reading from the descriptor as it is.
+  stream._handle?.readStop();
+  stream.push(null);
+  if (stream.readableFlowing === null) stream.destroy();
+  await endOf(stream, deadline);
 }

@@ -152,6 +152,48 @@ describe("a FIFO", () => {
     closeSync(passed.fd);
   });
 
+  const readers = {
+    "for await": `for await (const data of fifo) await take(data);`,
+    "data events": `fifo.on("data", async (data) => { fifo.pause(); await take(data); fifo.resume(); });`,
+  };
+  for (const [title, reader] of Object.entries(readers)) {
+    it(`gives a slow program what was read already, before the end: ${title}`, async () => {
+      const path = join(folder, title);
+      execFileSync("mkfifo", [path]);
+      const passed = { fd: openSync(path, "r+"), port: 0, close() {} };
+      const program = startProgram(
+        `const fifo = activate().fifo("events"); console.log("reading");
+         const take = async (data) => { console.log("got " + data); await new Promise((resolve) => setTimeout(resolve, 300)); };
+         ${reader}`,
+        { sockets: { events: passed } },
+      );
+      await program.printed("reading");
+      writeSync(passed.fd, "first");
+      await program.printed("got first");
+      writeSync(passed.fd, "second");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      program.child.kill();
+      const { code, stdout, stderr } = await program.ended;
+      assert.deepEqual([code, stdout, stderr], [0, "reading\ngot first\ngot second\n", ""]);
+      closeSync(passed.fd);
+    });
+  }
+
+  it("keeps a program that does not read it no longer than that", async () => {
+    const path = join(folder, "unread");
+    execFileSync("mkfifo", [path]);
+    const passed = { fd: openSync(path, "r+"), port: 0, close() {} };
+    writeSync(passed.fd, "x");
+    const { code, stdout } = await runProgram(
+      `const activation = activate(); activation.fifo("events");
+       await new Promise((resolve) => setTimeout(resolve, 50));
+       const begin = performance.now(); await activation.drain(); console.log(performance.now() - begin < 5000);`,
+      { sockets: { events: passed } },
+    );
+    assert.deepEqual([code, stdout], [0, "true\n"]);
+    closeSync(passed.fd);
+  });
+
   it("is refused for a server, and a stream socket for fifo", async () => {
     const path = join(folder, "other");
     execFileSync("mkfifo", [path]);
