@@ -6,6 +6,7 @@ import { type Handed, PROTOCOL, WORKER_VARIABLE, type WorkerMessage } from "./ch
 import type { Source } from "./choose.ts";
 import { openPair } from "./ffi-share.ts";
 import type { PassedSocket } from "./passed-socket.ts";
+import { debug } from "./report.ts";
 
 export interface WorkerProcess {
   readonly isReady: boolean;
@@ -80,7 +81,9 @@ export function startWorker(plan: WorkerPlan, hooks: WorkerHooks): WorkerProcess
     });
     child.on("message", hear);
   });
+  debug(() => `worker ${child.pid}: ${plan.file} ${plan.args.join(" ")}`);
   ended.then((end) => {
+    debug(() => end.what);
     limit.stop();
     clearInterval(watch);
     hooks.ended(end);
@@ -102,6 +105,7 @@ export function startWorker(plan: WorkerPlan, hooks: WorkerHooks): WorkerProcess
     if (name === "EXTEND_TIMEOUT_USEC" || name === "STATUS") hooks.told(assignment);
     if (assignment !== "READY=1" || isReady) return;
     isReady = true;
+    debug(() => `worker ${(child as ChildProcess).pid} is ready`);
     limit.stop();
     watch = watchFor(
       plan.hangLimit,
