@@ -1,6 +1,7 @@
 /** SIGHUP, which is what `systemctl reload` sends: the program reads its files again, without ceasing to serve. */
 import type { Manager } from "../../systemd/notify.ts";
 import { print } from "./report.ts";
+import { isProgramsOwn, markOurs } from "./signals.ts";
 
 /** What to do at a reload. It may be asynchronous. */
 export type ReloadWork = () => unknown;
@@ -25,8 +26,8 @@ export function reloadOnHangup(manager: Manager, isUp: () => boolean, always: bo
   let running: Promise<void> = Promise.resolve();
 
   function hear(): void {
-    const isOurs = process.listeners("SIGHUP").every((listener) => ours.has(listener));
-    running = running.then(() => reload(isOurs ? works : []));
+    const due = isProgramsOwn("SIGHUP") ? [] : works;
+    running = running.then(() => reload(due));
   }
 
   async function reload(due: Iterable<ReloadWork>): Promise<void> {
@@ -46,7 +47,7 @@ export function reloadOnHangup(manager: Manager, isUp: () => boolean, always: bo
     if (told && isUp()) manager.tell("READY=1", failure !== undefined && `STATUS=reload failed: ${failure}`);
   }
 
-  ours.add(hear);
+  markOurs(hear);
   if (always) process.on("SIGHUP", hear);
   return {
     add(work) {
@@ -60,8 +61,3 @@ export function reloadOnHangup(manager: Manager, isUp: () => boolean, always: bo
     forget: () => process.off("SIGHUP", hear),
   };
 }
-
-// --- internal ---
-
-/** The listeners of all activations of this process. */
-const ours = new WeakSet<(...args: never[]) => void>();

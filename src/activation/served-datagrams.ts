@@ -35,6 +35,8 @@ export function serveDatagrams(datagrams: Socket, { touch }: Traffic): Served {
     // Node cannot cease to receive and still send. So it goes on until there is a pause, in which answers get out.
     async drain(deadline) {
       const end = performance.now() + Math.min(deadline, MOST);
+      // The pause is to be one of this process: it may have stood still since the last.
+      if (last > 0) last = performance.now();
       while (open && performance.now() < end && performance.now() - last < PAUSE) await sleep(PAUSE / 4);
       close();
     },

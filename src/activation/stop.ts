@@ -1,5 +1,7 @@
 /** The end of the process: drain, then exit 0. By SIGTERM and SIGINT, or by itself where it has nothing more to do. */
 
+import { isProgramsOwn, markOurs } from "./signals.ts";
+
 /** Calls `stop` when one of the signals comes, and ends the process after it. Gives the function that takes this back. */
 export function stopOn(signals: readonly NodeJS.Signals[], stop: () => Promise<void>): () => void {
   for (const signal of signals) if (!isHeard(signal)) process.on(signal, onSignal);
@@ -22,14 +24,10 @@ export function leave(): void {
 
 const stops = new Map<() => Promise<void>, readonly NodeJS.Signals[]>();
 let since = 0;
+markOurs(onSignal);
 
 function isHeard(signal: NodeJS.Signals): boolean {
   return [...stops.values()].flat().includes(signal);
-}
-
-/** Asked at the time of the signal: the program may have added its own listener after us. */
-function isProgramsOwn(signal: NodeJS.Signals): boolean {
-  return process.listeners(signal).some((listener) => listener !== onSignal);
 }
 
 async function onSignal(signal: NodeJS.Signals): Promise<void> {

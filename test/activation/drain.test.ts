@@ -308,6 +308,36 @@ describe("signals", () => {
     });
   }
 
+  it("drain and reload where a package has signal-exit, which waits for whoever else listens", async () => {
+    const program = startProgram(
+      `const counted = (globalThis[Symbol.for("signal-exit emitter")] = { count: 1 });
+       for (const signal of ["SIGTERM", "SIGHUP"]) {
+         const listener = () => { if (process.listeners(signal).length === counted.count) process.kill(process.pid, signal); };
+         process.on(signal, listener);
+       }
+       const activation = activate();
+       activation.onReload(() => console.log("reloaded"));
+       await activation.listen(http.createServer(), "http");
+       console.log("up");`,
+      { sockets: { http: hold() } },
+    );
+    await program.printed("up");
+    program.child.kill("SIGHUP");
+    await program.printed("reloaded");
+    program.child.kill();
+    assert.equal((await program.ended).code, 0);
+  });
+
+  it("SIGHUP drains, too, where it is to, also under a manager, which reloads by it elsewhere", async () => {
+    const program = startProgram(`${serving.replace("OPTIONS", '{ signals: ["SIGHUP"] }')}`, {
+      sockets: { http: hold() },
+      env: { NOTIFY_SOCKET: "/nowhere" },
+    });
+    await program.printed("listening");
+    program.child.kill("SIGHUP");
+    assert.equal((await program.ended).code, 0);
+  });
+
   for (const times of ["once", "twice at once, as npm passes them on"]) {
     it(`wait for a server that the program listens with itself, where they come ${times}`, async () => {
       const passed = hold();
