@@ -4,8 +4,8 @@ import { describe, it, type TestContext } from "node:test";
 import { startWorker, type WorkerEnd } from "../../src/activation/worker-process.ts";
 import { flags, node, runtime } from "./program.ts";
 
-/** One worker that has a second to get ready; gives its end, and what it has said. */
-async function run(t: TestContext, script: string): Promise<{ end: WorkerEnd; told: string[] }> {
+/** One worker that has `startLimit` milliseconds to get ready; gives its end, and what it has said. */
+async function run(t: TestContext, startLimit: number, script: string): Promise<{ end: WorkerEnd; told: string[] }> {
   const told: string[] = [];
   const source = `import { activate, supervise } from ${JSON.stringify(runtime)};
     await supervise({ workers: 1 }, async () => { ${script} });`;
@@ -18,8 +18,8 @@ async function run(t: TestContext, script: string): Promise<{ end: WorkerEnd; to
         env: process.env,
         source: "systemd",
         sockets: [],
-        startLimit: 1000,
-        hangLimit: 1000,
+        startLimit,
+        hangLimit: 2000,
       },
       {
         ready: () => told.push("ready"),
@@ -36,7 +36,7 @@ async function run(t: TestContext, script: string): Promise<{ end: WorkerEnd; to
 
 describe("a worker", () => {
   it("that does not get ready in time is killed", async (t) => {
-    const { end } = await run(t, "activate(); setInterval(() => {}, 1000);");
+    const { end } = await run(t, 1000, "activate(); setInterval(() => {}, 1000);");
     assert.match(end.what, /^worker \d+ was not ready within 1 s, and was killed$/);
     assert.deepEqual([end.code, end.wasReady], [null, false]);
   });
@@ -44,22 +44,24 @@ describe("a worker", () => {
   it("gets the time that it asks for", async (t) => {
     const { end, told } = await run(
       t,
-      `const activation = activate(); activation.extendTimeout(20_000);
-       setTimeout(() => { activation.ready("warm"); setTimeout(() => process.exit(3), 100); }, 2500);`,
+      5000,
+      `const activation = activate(); activation.extendTimeout(60_000);
+       setTimeout(() => { activation.ready("warm"); setTimeout(() => process.exit(3), 100); }, 6000);`,
     );
     assert.match(end.what, /^worker \d+ ended with exit code 3$/);
     assert.deepEqual([end.code, end.wasReady], [3, true]);
-    assert.deepEqual(told, ["EXTEND_TIMEOUT_USEC=20000000", "ready", "STATUS=warm"]);
+    assert.deepEqual(told, ["EXTEND_TIMEOUT_USEC=60000000", "ready", "STATUS=warm"]);
   });
 
   it("that is ready may be busy for less than its limit, and not for longer", async (t) => {
     const busy = "const busy = (time) => { const end = Date.now() + time; while (Date.now() < end); };";
     const { end } = await run(
       t,
+      60_000,
       `${busy} const activation = activate(); await activation.ready(); setInterval(() => {}, 1000);
        setTimeout(() => { busy(300); console.error("still here"); setTimeout(() => busy(20_000), 500); }, 500);`,
     );
-    assert.match(end.what, /^worker \d+ gave no sign of life for 1 s, and was killed$/);
-    assert.ok(end.lived > 1500);
+    assert.match(end.what, /^worker \d+ gave no sign of life for 2 s, and was killed$/);
+    assert.ok(end.lived > 2500);
   });
 });
