@@ -50,10 +50,16 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
 
   const traffic = {
     touch() {
-      idle?.touch();
+      for (const life of lives) life.touch();
       if (isConnected && !isBusy() && !drained) leave();
     },
   };
+  const life: Life = {
+    touch: () => idle?.touch(),
+    // A lent socket may be served without our seeing it.
+    isBusy: () => isBusy() || sockets.some((socket) => socket.lent),
+  };
+  lives.add(life);
   /** One connection is all that this process is there for. */
   let isConnected = false;
 
@@ -111,7 +117,7 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
       requireType(socket as OwnedSocket, "fifo");
       requireFree([socket as OwnedSocket]);
       const stream = new Socket({ fd: socket.fd!, readable: true, writable: false });
-      stream.prependListener("data", () => idle?.touch());
+      stream.prependListener("data", () => traffic.touch());
       fifos.add(stream);
       (socket as OwnedSocket).state = "listening";
       idle ??= startIdle();
@@ -150,6 +156,7 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
           ...[...fifos].map((fifo) => endFifo(fifo, deadline)),
           connection && endOf(connection, deadline),
         ]);
+        lives.delete(life);
         forgetSignals();
         reloader.forget();
       });
@@ -175,11 +182,11 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
     const wanted = idleExit ?? built?.idleExit;
     if (wanted === undefined || source === "bind" || isConnected) return undefined;
     const least = source === "launchd" ? 10_000 : 1_000;
-    const isHidden = () => isBusy() || sockets.some((socket) => socket.lent);
+    const isAnyBusy = () => [...lives].some((one) => one.isBusy());
     const time = Math.max(least, readDuration(wanted));
     // A worker goes on: its supervisor leaves when all of them are idle.
-    if (chief) return chief.watchIdle(time, isHidden);
-    return leaveWhenIdle(time, isHidden, () => {
+    if (chief) return chief.watchIdle(time, isAnyBusy);
+    return leaveWhenIdle(time, isAnyBusy, () => {
       for (const one of served.values()) one.stopAccepting();
       leave();
     });
@@ -187,6 +194,14 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
 }
 
 // --- internal ---
+
+interface Life {
+  touch(): void;
+  isBusy(): boolean;
+}
+
+/** Of every activation of this process, which can only leave as a whole. */
+const lives = new Set<Life>();
 
 /** Milliseconds. Below the time after which the manager kills (TimeoutStopSec= is 20 s unless the definition says another). */
 const DEFAULT_DEADLINE = (built?.stopTimeout ?? 20_000) * 0.75;

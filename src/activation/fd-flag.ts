@@ -1,5 +1,5 @@
 /**
- * The explicit choice: `--fd N`, `--fd=N`, `-f N`, SERVER_LISTEN_FD=N, as static-web-server documents them, or `fd` in the
+ * The explicit choice: `--fd N`, `--fd=N`, `-f N`, `-fN`, SERVER_LISTEN_FD=N, as static-web-server documents them, or `fd` in the
  * program's own words.
  */
 import { descriptorKind } from "./descriptor.ts";
@@ -78,11 +78,15 @@ export function socketFromDescriptor(
 const taken = new WeakMap<NodeJS.ProcessEnv, ExplicitDescriptor>();
 const sockets = new Map<number, OwnedSocket>();
 
+/** `--fd`, `-f`, and joined `--fd=N`, `-f=N`, `-fN`. */
+const FLAG = /^(?:(--fd|-f)(?:=(.*))?|-f(\d+))$/s;
+
 function takeFlag(argv: string[]): { value: string | undefined; from: string } | undefined {
   const end = argv.indexOf("--");
-  const index = argv.findIndex((text, at) => at >= 2 && (end < 0 || at < end) && /^(--fd|-f)$|^--fd=/.test(text));
+  const index = argv.findIndex((text, at) => at >= 2 && (end < 0 || at < end) && FLAG.test(text));
   if (index < 0) return undefined;
-  const [flag, joined] = argv[index]!.split("=", 2);
+  const [, flag = "-f", after, digits] = FLAG.exec(argv[index]!)!;
+  const joined = after ?? digits;
   const value = joined ?? argv[index + 1];
   argv.splice(index, joined === undefined ? 2 : 1);
   return { value, from: `${flag} ${value ?? ""}`.trim() };

@@ -1,5 +1,6 @@
 /** Loads key and certificate of a TLS server from credentials or files, and again at each reload. */
 import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import type { Server as AnyServer } from "node:net";
 import { resolve } from "node:path";
 import type { Server } from "node:tls";
@@ -93,7 +94,7 @@ function load(server: SecureServer, files: SecureFiles, env: NodeJS.ProcessEnv) 
   const authorities = files.ca && read(files.ca, "certificate", CERTIFICATE);
 
   // Costs milliseconds to load, which a TLS server has spent already and another need not.
-  const { createPrivateKey, X509Certificate } = process.getBuiltinModule("node:crypto");
+  const { createPrivateKey, X509Certificate } = loadCrypto();
   const privateKeys = keys.map((pem) =>
     parse(pem, "private key", (key) => createPrivateKey({ key, passphrase: server.passphrase })),
   );
@@ -106,6 +107,11 @@ function load(server: SecureServer, files: SecureFiles, env: NodeJS.ProcessEnv) 
   debug(() => `certificate ${[...certs, ...keys].map(({ place }) => place).join(", ")}`);
   const texts = (pems: readonly Pem[]) => pems.map(({ text }) => text);
   return { key: texts(keys), cert: texts(certs), ca: authorities ? texts(authorities) : server.ca };
+}
+
+/** Node has process.getBuiltinModule from 20.16 on. */
+function loadCrypto(): typeof import("node:crypto") {
+  return process.getBuiltinModule?.("node:crypto") ?? createRequire("/")("node:crypto");
 }
 
 const CERTIFICATE = /-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/;

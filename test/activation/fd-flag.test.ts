@@ -28,6 +28,8 @@ describe("--fd N where sockets were passed", () => {
   const cases: [title: string, args: string[], env: NodeJS.ProcessEnv, which: 0 | 1, left: string][] = [
     ["--fd 0 is the first", ["--fd", "0"], {}, 0, "[]"],
     ["--fd=1 is the second", ["--root", "/srv", "--fd=1", "-v"], {}, 1, '["--root","/srv","-v"]'],
+    ["-f1 is the second", ["-f1", "x"], {}, 1, '["x"]'],
+    ["-f=1 is the second", ["-f=1", "-f1x"], {}, 1, '["-f1x"]'],
     ["-f 4 is descriptor 4", ["-f", "4", "x"], {}, 1, '["x"]'],
     ["SERVER_LISTEN_FD=1 is the second", ["x"], { SERVER_LISTEN_FD: "1" }, 1, '["x"]'],
     ["an argument wins over the variable", ["--fd", "0"], { SERVER_LISTEN_FD: "1" }, 0, "[]"],

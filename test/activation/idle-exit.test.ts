@@ -101,6 +101,26 @@ describe("idle exit", () => {
     passed.close();
   });
 
+  it("waits for the connections of every activation of the program", async () => {
+    const [http, chat] = [holdSocket(), holdSocket()];
+    const program = startProgram(
+      `const fallback = { http: 0, chat: 0 };
+       await activate({ fallback, idleExit: 1000 }).listen(http.createServer(), "http");
+       const activation = activate({ fallback });
+       await activation.listen(net.createServer((socket) => socket.resume()), "chat");
+       activation.signal.addEventListener("abort", () => console.log("leaving"));
+       console.log("listening");`,
+      { sockets: { http, chat } },
+    );
+    await program.printed("listening");
+    const client = connect(chat.port, "127.0.0.1");
+    await once(client, "connect");
+    assert.equal(await Promise.race([program.printed("leaving"), sleep(2500, "still there")]), "still there");
+    client.destroy();
+    assert.equal((await program.ended).code, 0);
+    for (const socket of [http, chat]) socket.close();
+  });
+
   it("lets a program clean up that listens for SIGTERM", async () => {
     const passed = holdSocket();
     const { code, stdout } = await runProgram(

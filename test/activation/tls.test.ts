@@ -307,6 +307,16 @@ describe("the files of secure", () => {
     }
   });
 
+  it("are loaded by a Node without process.getBuiltinModule, too: 20 before 20.16", async () => {
+    const { folder } = place(certificates.old);
+    const { stdout, stderr } = await runProgram(
+      `import https from "node:https"; delete process.getBuiltinModule;
+       secure(activate(), https.createServer(), { key: "${folder}/tls.key", cert: "${folder}/tls.crt" });
+       console.log("loaded"); process.exit();`,
+    );
+    assert.deepEqual([stdout, stderr], ["loaded\n", ""]);
+  });
+
   it("may have a key that the server's passphrase opens", async () => {
     const serving = await serve(
       `https.createServer({ passphrase: "sesame" }, answer)`,
