@@ -82,7 +82,7 @@ describe("a worker that ends", () => {
 
   it("because its event loop is blocked is replaced, while the others serve", async (t) => {
     const [notify, http] = [hold({ path: `@rouse-hang-${process.pid}`, type: "datagram" }), hold()];
-    const env = { NOTIFY_SOCKET: `@rouse-hang-${process.pid}`, WATCHDOG_USEC: "2000000" };
+    const env = { NOTIFY_SOCKET: `@rouse-hang-${process.pid}`, WATCHDOG_USEC: "4000000" };
     const program = startSupervised(t, server("one"), { sockets: { http }, env });
     await waitFor("READY=1", async () => receiveDatagram(notify)?.startsWith("READY=1"));
     const before = program.workers();
@@ -98,21 +98,21 @@ describe("a worker that ends", () => {
     program.child.kill();
     assert.match(
       (await program.ended).stderr,
-      /worker \d+ gave no sign of life for 2 s, and was killed; another one starts/,
+      /worker \d+ gave no sign of life for 4 s, and was killed; another one starts/,
     );
   });
 
   it("does not pull a supervisor down that was held up itself", async (t) => {
     const http = hold();
-    const env = { NOTIFY_SOCKET: "/dev/null/none", WATCHDOG_USEC: "2000000" };
+    const env = { NOTIFY_SOCKET: "/dev/null/none", WATCHDOG_USEC: "4000000" };
     const program = startSupervised(t, server("one"), { sockets: { http }, env });
     await waitFor("two workers", async () => program.workers().length === 2);
     await sleep(1000);
     const before = program.workers();
     for (const pid of [program.pid, ...before]) process.kill(pid, "SIGSTOP");
-    await sleep(4000);
+    await sleep(7000);
     for (const pid of [...before, program.pid]) process.kill(pid, "SIGCONT");
-    await sleep(2000);
+    await sleep(3000);
     assert.deepEqual(program.workers(), before);
   });
 });
