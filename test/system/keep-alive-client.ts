@@ -1,11 +1,13 @@
 // keep-alive-client.ts URL CLIENTS PAUSE: each client asks again and again over one connection, with a pause of 0 to PAUSE ms
 // in between, until SIGTERM; then prints a KeepAliveReport. Run by keep-alive.ts in the network of a machine.
 import { Agent, type ClientRequest, get } from "node:http";
+import { get as getSecure, Agent as SecureAgent } from "node:https";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { KeepAliveReport } from "./keep-alive.ts";
 
 const [url, clients, pause] = process.argv.slice(2) as [string, string, string];
+const isSecure = url.startsWith("https:");
 const report = {
   requests: 0,
   connections: 0,
@@ -23,7 +25,8 @@ await Promise.all(Array.from({ length: Number(clients) }, beClient));
 process.stdout.write(JSON.stringify(report satisfies KeepAliveReport));
 
 async function beClient(): Promise<void> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const options = { keepAlive: true, maxSockets: 1, rejectUnauthorized: false };
+  const agent = isSecure ? new SecureAgent(options) : new Agent(options);
   while (!stopped) {
     await ask(agent);
     await sleep(Math.random() * Number(pause));
@@ -34,7 +37,7 @@ async function beClient(): Promise<void> {
 async function ask(agent: Agent): Promise<void> {
   const number = ++report.requests;
   for (;;) {
-    const request = get(url, { agent, timeout: 20_000 });
+    const request = (isSecure ? getSecure : get)(url, { agent, timeout: 20_000 });
     try {
       const answer = await whole(request);
       if (!request.reusedSocket) report.connections++;

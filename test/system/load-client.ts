@@ -1,8 +1,10 @@
 // load-client.ts URL MILLISECONDS: asks the URL again and again, each time over a new connection, until SIGTERM; then prints a LoadReport.
-// Run by load.ts in the network of a machine.
-import { type ClientRequest, get } from "node:http";
+// Over HTTPS the name of the certificate, which it believes, is part of each answer. Run by load.ts in the network of a machine.
+import { type ClientRequest, get, type RequestOptions } from "node:http";
+import { get as getSecure } from "node:https";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { TLSSocket } from "node:tls";
 import type { LoadReport } from "./load.ts";
 
 const [url, every] = process.argv.slice(2) as [string, string];
@@ -29,7 +31,7 @@ async function ask(): Promise<void> {
   const start = performance.now();
   const number = ++requests;
   try {
-    last = await answer(get(url, { agent: false, timeout: 20_000 }));
+    last = await answer(send({ agent: false, timeout: 20_000 }));
     answers[last] = (answers[last] ?? 0) + 1;
     if (number === 1) process.stdout.write("first answer\n");
   } catch (error) {
@@ -38,12 +40,18 @@ async function ask(): Promise<void> {
   slowest = Math.max(slowest, performance.now() - start);
 }
 
+function send(options: RequestOptions): ClientRequest {
+  return url.startsWith("https:") ? getSecure(url, { ...options, rejectUnauthorized: false }) : get(url, options);
+}
+
 function answer(request: ClientRequest): Promise<string> {
   return new Promise((resolve, reject) => {
     request.once("timeout", () => request.destroy(new Error("no answer in time")));
     request.once("error", reject);
     request.once("response", (response) => {
-      text(response).then((body) => resolve(`${response.statusCode} ${body}`), reject);
+      const { subject } = (response.socket as Partial<TLSSocket>).getPeerCertificate?.() ?? {};
+      const who = subject ? `${subject.CN} ` : "";
+      text(response).then((body) => resolve(`${response.statusCode} ${who}${body}`), reject);
     });
   });
 }

@@ -6,6 +6,7 @@ const programs: Readonly<Record<string, () => Promise<unknown>>> = {
   line: () => import("./line.ts"),
   shout: () => import("./shout.ts"),
   logs: () => import("./logs.ts"),
+  secure: () => import("./secure.ts"),
 };
 
 await programs[process.argv[2]!]!();
