@@ -11,7 +11,7 @@ import { debug } from "../src/activation/report.ts";
  */
 export function activateSocket(name: string): readonly number[] {
   const answer = launchActivateSocket(name);
-  debug(() => `launchd: "${name}" gives ${JSON.stringify(answer ?? "no launch_activate_socket (it takes node:ffi)")}`);
+  debug(() => `launchd: "${name}" gives ${JSON.stringify(answer ?? "no launch_activate_socket")}`);
   if (!answer) return [];
   if (!("errno" in answer)) return answer;
   const { ENOENT, ESRCH, EALREADY } = constants.errno;

@@ -26,14 +26,16 @@ export function systemdManager(env: Readonly<NodeJS.ProcessEnv>, openFile?: numb
   const path = /^[/@]/.test(env.NOTIFY_SOCKET ?? "") ? env.NOTIFY_SOCKET : undefined;
   const target = openFile ?? path;
   const watchdog = target === undefined ? undefined : watchdogInterval(env);
-  if (target === path && path !== undefined && !hasForeignFunctions()) sayMute(path, watchdog);
+  if (typeof ROUSE_HAS_FFI === "undefined" && target === path && path !== undefined && !hasForeignFunctions()) {
+    sayMute(path, watchdog);
+  }
 
   function send(message: string, fds: readonly number[] = []): boolean {
     if (target === undefined) return false;
     const sent = sendBy(target, message, fds);
     const text = `${JSON.stringify(message)} to NOTIFY_SOCKET=${path}`;
     if (sent === false) print(`warning: could not send ${text}`);
-    else debug(() => `${sent ? "sent" : "no node:ffi to send"} ${text}`);
+    else debug(() => `${sent ? "sent" : "cannot send"} ${text}`);
     return sent === true;
   }
 
@@ -70,7 +72,8 @@ function watchdogInterval({ WATCHDOG_USEC, WATCHDOG_PID }: Readonly<NodeJS.Proce
 
 function sendBy(target: string | number, message: string, fds: readonly number[]): boolean | undefined {
   const sent = sendUnixDatagram(target, message, fds);
-  if (sent !== undefined || typeof target === "string" || fds.length > 0) return sent;
+  if (typeof ROUSE_HAS_FFI !== "undefined" || sent !== undefined || typeof target === "string" || fds.length > 0)
+    return sent;
   try {
     return writeSync(target, message) > 0;
   } catch {

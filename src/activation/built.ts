@@ -18,6 +18,11 @@ export interface BuiltSocket {
   readonly optional?: true;
 }
 
+declare global {
+  /** Set in a built program, whose Node is known: it does not carry what others need. To be asked by typeof, where it is needed. */
+  const ROUSE_HAS_FFI: true | undefined;
+}
+
 declare const ROUSE_BUILT: Built | undefined;
 
 /** Undefined where the program runs from its sources. */

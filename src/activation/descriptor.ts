@@ -83,9 +83,6 @@ export function lostDescriptor(fd: number, name: string, cause: string): Activat
 
 // --- internal ---
 
-/** Set in a built program, whose Node is known: it does not carry what others need. */
-declare const ROUSE_HAS_FFI: true | undefined;
-
 const isDarwin = process.platform === "darwin";
 const TYPES: Readonly<Record<number, "stream" | "datagram">> = { 1: "stream", 2: "datagram" };
 const SOCK_SEQPACKET = 5;

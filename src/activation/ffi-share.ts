@@ -26,9 +26,7 @@ export function openPair(): [one: number, other: number] | undefined {
 export function bindSocket(address: Address, backlog: number): { readonly fd: number } | Failed {
   if (address.type === "unix" || address.host !== undefined) return bindOne(address, backlog);
   const result = bindOne({ ...address, host: "::" }, backlog);
-  return "errno" in result && NO_IPV6.includes(result.errno)
-    ? bindOne({ ...address, host: "0.0.0.0" }, backlog)
-    : result;
+  return "errno" in result && isWithoutIpv6(result.errno) ? bindOne({ ...address, host: "0.0.0.0" }, backlog) : result;
 }
 
 /** Sends a message through a unix socket, with a descriptor beside it (SCM_RIGHTS, unix(7)). */
@@ -61,11 +59,10 @@ const IPV6_V6ONLY = isDarwin ? 27 : 26;
 
 const BIND = ["i32", "pointer", "u32"] as const;
 
-const NO_IPV6: readonly unknown[] = [
-  constants.errno.EAFNOSUPPORT,
-  constants.errno.EADDRNOTAVAIL,
-  constants.errno.EINVAL,
-];
+function isWithoutIpv6(errno: number): boolean {
+  const { EAFNOSUPPORT, EADDRNOTAVAIL, EINVAL } = constants.errno;
+  return [EAFNOSUPPORT, EADDRNOTAVAIL, EINVAL].includes(errno as typeof EINVAL);
+}
 
 function bindOne(address: Address, backlog: number): { readonly fd: number } | Failed {
   // errno(3): where it lies is asked before the calls that may fail, because looking a function up sets it, too.

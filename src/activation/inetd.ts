@@ -34,6 +34,8 @@ function isForServer(facts: ReturnType<typeof readSocket>): boolean {
 }
 
 function describeFacts(facts: ReturnType<typeof readSocket>): string {
-  if (!facts) return "a socket that cannot be looked at without node:ffi; --fd 0 says that it is for this program";
-  return `${facts.kind}, ${facts.role ?? "neither listening nor connected"}`;
+  if (typeof ROUSE_HAS_FFI === "undefined" && !facts) {
+    return "a socket that cannot be looked at without node:ffi; --fd 0 says that it is for this program";
+  }
+  return `${facts?.kind}, ${facts?.role ?? "neither listening nor connected"}`;
 }

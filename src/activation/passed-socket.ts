@@ -154,7 +154,7 @@ export function bindOptions(
   const { address, fd = descriptorFromSupervisor(socket, type === "udp4" ? "0.0.0.0" : "::") } = socket;
   const usable = fd === 0 ? duplicate(fd) : fd;
   if (usable !== undefined) return { fd: usable };
-  if (fd !== undefined)
+  if (typeof ROUSE_HAS_FFI === "undefined" && fd !== undefined)
     throw new ActivationError(
       "unsupported-socket",
       `${describe(socket)} cannot be served with dgram by this Node (${process.version}), which has no node:ffi`,

@@ -75,7 +75,11 @@ const tellWhenIdle: Supervisor["watchIdle"] = (milliseconds, isBusy) => {
 };
 
 function bindThrough(pair: number | undefined, request: BindRequest): number {
-  if (pair === undefined) throw Object.assign(new Error(NO_FFI), { mend: USE_FFI });
+  if (pair === undefined) {
+    const why = `its supervisor binds it for all workers, and this Node (${process.version}) has no node:ffi to do so`;
+    const mend = "Use Node 26, or pass the sockets (systemd-socket-activate, systemfd), or do without workers";
+    throw Object.assign(new Error(why), { mend });
+  }
   writeSync(pair, `${JSON.stringify(request)}\n`);
   const { message, fd } = receiveDescriptor(pair);
   if (message === "") process.exit(1); // The supervisor is gone.
@@ -86,9 +90,6 @@ function bindThrough(pair: number | undefined, request: BindRequest): number {
 
 const OTHER_VERSION =
   "the supervisor was built by another version of Rouse, which workers of this one do not understand";
-
-const NO_FFI = `its supervisor binds it for all workers, and this Node (${process.version}) has no node:ffi to do so`;
-const USE_FFI = "Use Node 26, or pass the sockets (systemd-socket-activate, systemfd), or do without workers";
 
 function say(message: WorkerMessage["rouse"]): void {
   // Without the callback, a supervisor that is gone would be an uncaught error.

@@ -53,5 +53,15 @@ async function bundleRuntime(built: Built): Promise<string> {
     write: false,
     logLevel: "silent",
   });
-  return outputFiles[0]!.text;
+  return mergeImports(outputFiles[0]!.text);
+}
+
+/** One import of each module instead of one for each of our files: esbuild keeps them apart, and each is a line of every program. */
+function mergeImports(text: string): string {
+  const names = new Map<string, string[]>();
+  const rest = text.replaceAll(/import\{([^}]*)\}from"(node:[^"]+)";/g, (_, list: string, module: string) => {
+    names.set(module, [...(names.get(module) ?? []), list]);
+    return "";
+  });
+  return [...names].map(([module, lists]) => `import{${lists.join()}}from"${module}";`).join("") + rest;
 }

@@ -101,7 +101,7 @@ describe("sd_notify", () => {
       stderr: "",
     });
     const { stderr } = await start(node, args, { env: { NOTIFY_SOCKET, ROUSE_DEBUG: "activation" } }).ended;
-    assert.match(stderr, /node: activation: no node:ffi to send "READY=1" to NOTIFY_SOCKET=.*\n/);
+    assert.match(stderr, /node: activation: cannot send "READY=1" to NOTIFY_SOCKET=.*\n/);
     assert.deepEqual(received(), []);
   });
 
