@@ -38,7 +38,7 @@ function readOptions() {
   const { values } = parseArgs({
     options: {
       "start-rounds": { type: "string", default: "40" },
-      "request-rounds": { type: "string", default: "200" },
+      "request-rounds": { type: "string", default: "150" },
       "serving-rounds": { type: "string", default: "40" },
       "worker-rounds": { type: "string", default: "12" },
       markdown: { type: "boolean", default: false },
