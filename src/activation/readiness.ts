@@ -3,7 +3,6 @@ import type { Manager } from "../../systemd/notify.ts";
 import type { Source } from "./choose.ts";
 import { describe, type OwnedSocket } from "./passed-socket.ts";
 import { print } from "./report.ts";
-import { supervisor } from "./supervised.ts";
 
 export interface Readiness {
   readonly said: boolean;
@@ -37,7 +36,7 @@ export function createReadiness(source: Source, sockets: readonly OwnedSocket[],
       // Not before the program's next step, which may be a ready() with a status.
       if (!sockets.some((socket) => socket.state !== "listening" && isToBeServed(socket))) setImmediate(say);
       // A program that leaves a socket alone would never be ready, and systemd would end it after TimeoutStartSec=, again and again.
-      else if (source !== "bind" || supervisor()) patience = setTimeout(say, PATIENCE).unref();
+      else patience = setTimeout(say, PATIENCE).unref();
     },
     end() {
       ended = true;

@@ -54,6 +54,19 @@ describe("sd_notify", () => {
     assert.deepEqual(received(), ["READY=1\nSTATUS=warm READY=0", "STATUS=busy", "STATUS=still", "STOPPING=1"]);
   });
 
+  it("says READY=1 also where the program binds, and leaves a name of its fallback alone", async () => {
+    const program = startProgram(TWO, { env: { NOTIFY_SOCKET } });
+    let messages: string[] = [];
+    while (messages.length === 0) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      messages = received();
+    }
+    assert.deepEqual(messages, ["READY=1"]);
+    program.child.kill();
+    assert.equal((await program.ended).stderr, "");
+    received();
+  });
+
   it("says READY=1 without a passed socket that the program leaves alone, and names that one", async () => {
     const [http, spare] = [holdSocket(), holdSocket()];
     const program = startProgram(
