@@ -30,12 +30,16 @@ export function systemdManager(env: Readonly<NodeJS.ProcessEnv>, openFile?: numb
     sayMute(path, watchdog);
   }
 
+  let isGone = false;
+
   function send(message: string, fds: readonly number[] = []): boolean {
     if (target === undefined) return false;
     const sent = sendBy(target, message, fds);
     const text = `${JSON.stringify(message)} to NOTIFY_SOCKET=${path}`;
-    if (sent === false) print(`warning: could not send ${text}`);
+    // One that is gone stays away: the rest would fill the log.
+    if (sent === false && !isGone) print(`warning: could not send ${text}`);
     else debug(() => `${sent ? "sent" : "cannot send"} ${text}`);
+    isGone = sent === false;
     return sent === true;
   }
 

@@ -26,6 +26,8 @@ export interface ActivationFacts extends Chosen {
 }
 
 export function createActivation({ source, sockets: all, asked, idleExit, env, signals }: ActivationFacts): Activation {
+  const wantedIdle = idleExit ?? built?.idleExit;
+  const idleAfter = wantedIdle === undefined ? undefined : readDuration(wantedIdle);
   // OpenFile=/run/systemd/notify:notify, which is no socket of the program's.
   const openFile = env.NOTIFY_SOCKET !== undefined && !asked.includes("notify") ? all.find(isNotify) : undefined;
   const sockets = openFile ? all.filter((socket) => socket !== openFile) : all;
@@ -179,11 +181,10 @@ export function createActivation({ source, sockets: all, asked, idleExit, env, s
 
   /** Never where leaving would close the port, nor where the program may be serving what we do not see. */
   function startIdle(): Idle | undefined {
-    const wanted = idleExit ?? built?.idleExit;
-    if (wanted === undefined || source === "bind" || isConnected) return undefined;
+    if (idleAfter === undefined || source === "bind" || isConnected) return undefined;
     const least = source === "launchd" ? 10_000 : 1_000;
     const isAnyBusy = () => [...lives].some((one) => one.isBusy());
-    const time = Math.max(least, readDuration(wanted));
+    const time = Math.max(least, idleAfter);
     // A worker goes on: its supervisor leaves when all of them are idle.
     if (chief) return chief.watchIdle(time, isAnyBusy);
     return leaveWhenIdle(time, isAnyBusy, () => {

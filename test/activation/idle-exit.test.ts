@@ -132,11 +132,13 @@ describe("idle exit", () => {
     passed.close();
   });
 
-  it("refuses what is no duration", async () => {
+  it("refuses what is no duration, also where it would not leave: what development lets pass must not fail in service", async () => {
     const passed = holdSocket();
-    const { code, stderr } = await runProgram(server("idleExit: 'soon'"), { sockets: { http: passed } });
-    assert.equal(code, 1);
-    assert.match(stderr, /idleExit "soon" is no duration\. Write milliseconds, "30s" or "10m"/);
+    for (const sockets of [{ http: passed }, undefined]) {
+      const { code, stdout, stderr } = await runProgram(server("idleExit: 'soon'"), sockets && { sockets });
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(stderr, /idleExit "soon" is no duration\. Write milliseconds, "30s" or "10m"/);
+    }
     passed.close();
   });
 });

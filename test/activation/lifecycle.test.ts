@@ -191,6 +191,18 @@ describe("what the manager keeps", () => {
   });
 });
 
+describe("a manager that is gone", () => {
+  it("is told of once, however often the program has news", async () => {
+    const { code, stdout, stderr } = await runProgram(
+      `const activation = activate(); for (const text of "abc") activation.status(text);
+       console.log(await activation.store("state", 0)); await activation.barrier();`,
+      { env: { NOTIFY_SOCKET: "/nowhere/that/is" } },
+    );
+    assert.deepEqual([code, stdout], [0, "false\n"]);
+    assert.match(stderr, /^.*warning: could not send "STATUS=a" to NOTIFY_SOCKET=\/nowhere\/that\/is\n$/);
+  });
+});
+
 describe("sd_notify through OpenFile=", () => {
   it("writes to the descriptor called notify, which is no socket of the program's", async () => {
     const http = holdSocket();
