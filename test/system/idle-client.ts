@@ -1,9 +1,9 @@
 // idle-client.ts MILLISECONDS ROUNDS PORT...: on each port, asks once more just when a service ends that has had no connection for
-// so long, round after round, with several clients at once; then prints an IdleReport. Run in the network of a machine.
+// so long, round after round, with several clients at once; then prints an IdleReport. Run by idle.ts in the network of a machine.
 import { get } from "node:http";
 import { json } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { IdleReport } from "./runtime-idle.test.ts";
+import type { IdleReport } from "./idle.ts";
 
 const [milliseconds, rounds, ...ports] = process.argv.slice(2).map(Number) as [number, number, ...number[]];
 const report = { rounds: 0, requests: 0, starts: 0, failures: [] as string[] };
@@ -14,12 +14,16 @@ async function race(port: number): Promise<void> {
   let [last] = await burst(port, 1);
   // Where the end is, as seen from here: each round comes nearer to it from its own side.
   let aim = milliseconds;
+  let step = 10;
+  let late = true;
   for (let round = 0; round < rounds; round++) {
     await until(performance.now() + aim);
     const answers = await burst(port, 1 + (round % 4));
     const fresh = answers.filter((pid) => pid !== last);
     if (fresh.length > 0) report.starts++;
-    aim += (fresh.length > 0 ? -1 : 1) * Math.random();
+    if (late !== fresh.length > 0) step = Math.max(step / 2, 1);
+    late = fresh.length > 0;
+    aim += (late ? -step : step) * Math.random();
     aim = Math.min(Math.max(aim, milliseconds * 0.95), milliseconds * 1.05);
     last = fresh[0] ?? last;
     report.rounds++;
@@ -44,7 +48,7 @@ function ask(port: number): Promise<number | undefined> {
     request.once("timeout", () => request.destroy(new Error("no answer in time")));
     request.once("error", ({ message }) => report.failures.push(`port ${port}: ${message}`));
     request.once("response", async (response) => {
-      pid = ((await json(response)) as { pid: number }).pid;
+      pid = ((await json(response)) as { main: number }).main;
     });
     request.once("close", () => resolve(pid));
   });

@@ -26,6 +26,8 @@ export async function writeUnits(machine: Machine, units: Readonly<Record<string
 /** What the service `web` of the probe tells of itself. */
 export interface WebAnswer {
   readonly pid: number;
+  /** The main process of the service: where there are workers, another one. */
+  readonly main: number;
   readonly source: string;
   readonly peer?: { readonly address: string; readonly port: number };
   readonly version: string;

@@ -1,23 +1,11 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
 import { buildExample } from "./build-example.ts";
+import { long, raceIdle } from "./idle.ts";
 import { installProbe, probe } from "./probe.ts";
 import { systemTest } from "./require.ts";
 import { step } from "./step.ts";
 
-/** What idle-client.ts tells. */
-export interface IdleReport {
-  /** How often somebody came about when the service had to end. */
-  readonly rounds: number;
-  readonly requests: number;
-  /** How often the service had ended by then. */
-  readonly starts: number;
-  /** One line for each request without a whole answer. */
-  readonly failures: readonly string[];
-}
-
-const ports = ["81", "82", "83", "84"];
-const long = !["", "0", undefined].includes(process.env.ROUSE_TEST_LONG);
+const ports = [81, 82, 83, 84];
 const rounds = long ? 250 : 14;
 
 systemTest(
@@ -33,10 +21,7 @@ systemTest(
         Environment=IDLE=1s`,
     });
     await machine.run(["systemctl", "start", ...ports.map((port) => `web@${port}.socket`)]);
-    const client = join(import.meta.dirname, "idle-client.ts");
-    const { stdout, stderr } = await machine.spawn([process.execPath, client, "1000", String(rounds), ...ports]).result;
-    assert.equal(stderr, "");
-    const report = JSON.parse(stdout) as IdleReport;
+    const report = await raceIdle(machine, 1000, rounds, ports);
     step(`${report.requests} requests, ${report.starts} starts`);
     assert.deepEqual(report.failures, []);
     assert.equal(report.rounds, rounds * ports.length);

@@ -5,20 +5,17 @@ import { createServer } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { activate } from "rouse";
 
-const { START = "0", RELOAD = "0", EXTEND, IDLE, VERSION = "1" } = process.env;
+const { START = "0", RELOAD = "0", EXTEND, IDLE } = process.env;
 const activation = activate({ fallback: { web: 8080 }, ...(IDLE && { idleExit: IDLE }) });
+const version = "1";
 let reloads = 0;
 let inFlight = 0;
+/** Of a worker it is the supervisor. */
+const main = process.ppid === 1 ? process.pid : process.ppid;
 
 const routes: Readonly<Record<string, (query: URLSearchParams) => unknown>> = {
-  "/": () => ({
-    pid: process.pid,
-    source: activation.source,
-    peer: activation.peer,
-    version: VERSION,
-    reloads,
-    inFlight,
-  }),
+  "/": () => ({ pid: process.pid, main, version, source: activation.source, peer: activation.peer, reloads, inFlight }),
+  "/version": () => version,
   "/slow": async (query) => {
     await sleep(Number(query.get("ms")));
     return "slow";
