@@ -47,17 +47,19 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
   });
 
   server.prependListener("session", (session: Http2Session) => hold(sessions, session, touch));
-  // To listen for "request" is what switches an HTTP/2 server to its compatibility layer: not ours to do.
-  if (!("updateSettings" in server) || server.listenerCount("request") > 0) {
-    server.prependListener("request", (request: IncomingMessage, response: ServerResponse) => {
-      if (request.httpVersionMajor > 1) return;
-      hold(responses, response, () => {
-        kept.answered(request);
-        touch();
-      });
-      if (draining) sayClose(response);
+  const answering = (request: IncomingMessage, response: ServerResponse) => {
+    if (request.httpVersionMajor > 1) return;
+    hold(responses, response, () => {
+      kept.answered(request);
+      touch();
     });
-  }
+    if (draining) sayClose(response);
+  };
+  // To listen is what makes Node leave an Expect header to the program, and what switches an HTTP/2 server to its
+  // compatibility layer: not ours to do.
+  const isHeard = (event: string) => server.listenerCount(event) > 0;
+  if (!("updateSettings" in server) || isHeard("request")) server.prependListener("request", answering);
+  for (const event of ["checkContinue", "checkExpectation"].filter(isHeard)) server.prependListener(event, answering);
 
   /**
    * A listener of our own would reset what waits to be accepted. libuv accepts one connection in each turn of the event loop,

@@ -74,6 +74,26 @@ describe("SIGTERM", () => {
     });
   }
 
+  it("with a client that asks first (Expect: 100-continue): it is let go on, and told to go elsewhere then", async () => {
+    const { program, port } = await serve(
+      `http.createServer().on("checkContinue", (request, response) => {
+         console.log("asked");
+         activation.signal.addEventListener("abort", () => setTimeout(() => {
+           response.writeContinue();
+           request.resume().on("end", () => response.end("done"));
+         }, 200));
+       })`,
+    );
+    const client = connect(port, "127.0.0.1");
+    client.write("POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+    client.once("data", () => client.write("x"));
+    const answer = text(client);
+    await program.printed("asked");
+    program.child.kill();
+    assert.match(await answer, /^HTTP\/1\.1 100 .*HTTP\/1\.1 200 .*Connection: close.*done$/s);
+    assert.equal((await program.ended).code, 0);
+  });
+
   it("with requests that one client has sent together: each is answered, and so is one that comes then", async () => {
     const { program, port } = await serve(
       `http.createServer((request, response) => {
