@@ -1,20 +1,11 @@
 import assert from "node:assert/strict";
 import { Agent } from "node:http";
-import { after, describe, it } from "node:test";
+import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type HeldSocket, type HeldSocketOptions, holdSocket, receiveDatagram } from "../helpers/passed-socket.ts";
+import { receiveDatagram } from "../helpers/passed-socket.ts";
 import { waitFor } from "../system/wait.ts";
+import { hold } from "./hold.ts";
 import { ask, isAlive, server, startLoad, startSupervised } from "./supervised.ts";
-
-const held: HeldSocket[] = [];
-function hold(options: HeldSocketOptions = {}): HeldSocket {
-  const socket = holdSocket(options);
-  held.push(socket);
-  return socket;
-}
-after(() => {
-  for (const socket of held) socket.close();
-});
 
 let number = 0;
 

@@ -3,22 +3,13 @@ import { execFileSync } from "node:child_process";
 import { closeSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, describe, it, type TestContext } from "node:test";
+import { describe, it, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type HeldSocket, type HeldSocketOptions, holdSocket, receiveDatagram } from "../helpers/passed-socket.ts";
+import { receiveDatagram } from "../helpers/passed-socket.ts";
 import { makeProject } from "../helpers/project.ts";
 import { waitFor } from "../system/wait.ts";
+import { hold } from "./hold.ts";
 import { ask, isAlive, server, startLoad, startSupervised } from "./supervised.ts";
-
-const held: HeldSocket[] = [];
-function hold(options: HeldSocketOptions = {}): HeldSocket {
-  const socket = holdSocket(options);
-  held.push(socket);
-  return socket;
-}
-after(() => {
-  for (const socket of held) socket.close();
-});
 
 /** Asks until both workers have answered; gives their process ids. */
 async function bothAnswer(where: number | string): Promise<string[]> {
