@@ -40,7 +40,7 @@ function readOptions() {
       "start-rounds": { type: "string", default: "40" },
       "request-rounds": { type: "string", default: "150" },
       "serving-rounds": { type: "string", default: "40" },
-      "worker-rounds": { type: "string", default: "12" },
+      "worker-rounds": { type: "string", default: "10" },
       markdown: { type: "boolean", default: false },
     },
   });

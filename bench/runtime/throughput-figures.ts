@@ -41,7 +41,10 @@ export function throughputFigures(
         ratio("cpu"),
       ];
     }),
-    notes: aims.map((aim) => judge(aim, ratios(rows.find(({ name }) => name === aim.row)!, "perSecond"), base)),
+    notes: [
+      `The client's own CPU time, on the same cores: ${median(unit.slices.map(({ clientCpu }) => clientCpu)).toFixed(0)} us for each request of ${base}.`,
+      ...aims.map((aim) => judge(aim, ratios(rows.find(({ name }) => name === aim.row)!, "perSecond"), base)),
+    ],
   };
 }
 

@@ -18,6 +18,8 @@ export interface Slice {
   readonly p99: number;
   /** Microseconds of the server's CPU time for each request. */
   readonly cpu: number;
+  /** Of the client's. */
+  readonly clientCpu: number;
 }
 
 /**
@@ -47,6 +49,13 @@ export async function measureThroughput(
 
 async function measure(client: Command, server: RunningServer, order: LoadOrder): Promise<Slice> {
   const before = server.cpu();
-  const { requests, seconds, p50, p99 } = await load(client, order);
-  return { perSecond: requests / seconds, p50, p99, cpu: ((server.cpu() - before) / requests) * 1000 };
+  const { requests, seconds, cpu, p50, p99 } = await load(client, order);
+  const perRequest = (milliseconds: number): number => (milliseconds / requests) * 1000;
+  return {
+    perSecond: requests / seconds,
+    p50,
+    p99,
+    cpu: perRequest(server.cpu() - before),
+    clientCpu: perRequest(cpu),
+  };
 }

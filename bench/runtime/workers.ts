@@ -7,10 +7,14 @@ import { measureThroughput } from "./throughput.ts";
 import { throughputFigures } from "./throughput-figures.ts";
 
 export async function measureWorkers(programs: Programs, rounds: number): Promise<Figures[]> {
-  const steps = stepsWithin(microseconds);
   const handlers = [
     { work: 0, title: "a handler that does nothing", aims: [] },
-    { work: steps, title: `a handler of ${microseconds} us`, aims: [{ row: twoWorkers, least: 1.8 }] },
+    // The more there is to do, the less of the cores goes to the client.
+    ...[300, 1000].map((microseconds) => ({
+      work: stepsWithin(microseconds),
+      title: `a handler that computes for ${microseconds} us`,
+      aims: [{ row: twoWorkers, least: 1.8 }],
+    })),
   ];
   const figures: Figures[] = [];
   for (const { work, title, aims } of handlers) {
@@ -33,8 +37,6 @@ export async function measureWorkers(programs: Programs, rounds: number): Promis
 
 /** Of one slice. */
 const milliseconds = 250;
-/** Of CPU time, for each request. */
-const microseconds = 300;
 const oneProcess = "rouse build, 1 process";
 const twoWorkers = "rouse build, 2 workers";
 

@@ -8,11 +8,14 @@ const request = `GET / HTTP/1.1\r\nHost: localhost\r\n${keepAlive ? "" : "Connec
 const latencies: number[] = [];
 
 const start = performance.now();
+const before = process.cpuUsage();
 const deadline = start + milliseconds;
 await Promise.all(Array.from({ length: connections }, askUntilDeadline));
 const seconds = (performance.now() - start) / 1000;
+const { user, system } = process.cpuUsage(before);
+const cpu = (user + system) / 1000;
 const [p50, p99] = [quantile(latencies, 0.5), quantile(latencies, 0.99)];
-process.stdout.write(JSON.stringify({ requests: latencies.length, seconds, p50, p99 }));
+process.stdout.write(JSON.stringify({ requests: latencies.length, seconds, cpu, p50, p99 }));
 
 // --- internal ---
 

@@ -17,6 +17,8 @@ export interface LoadOrder {
 export interface LoadResult {
   readonly requests: number;
   readonly seconds: number;
+  /** Milliseconds of CPU time that the client itself has used. */
+  readonly cpu: number;
   readonly p50: number;
   readonly p99: number;
 }
