@@ -4,8 +4,12 @@ import type { Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 
 export interface KeptConnections {
-  /** A request on it has been answered. */
-  answered(request: IncomingMessage): void;
+  /**
+   * A request on it has been answered.
+   * @param read the bytes that its client had sent by then. Fewer, where nobody looked at the end of its body: then it does
+   * not count as idle here, and is left to Node's own closeIdleConnections
+   */
+  answered(request: IncomingMessage, read: number): void;
   /**
    * Ends those on which nothing has come since the last answer. One in each turn of the event loop: all at once, what comes
    * for the last while the first is being closed would be lost in the kernel's buffer.
@@ -19,10 +23,10 @@ export function keepConnections(): KeptConnections {
   const isIdle = (socket: Socket): boolean => idleSince.get(socket) === socket.bytesRead && socket.writableLength === 0;
 
   return {
-    answered({ socket, complete }) {
+    answered({ socket, complete }, read) {
       if (!complete || socket.destroyed) return;
       if (!idleSince.has(socket)) socket.once("close", () => idleSince.delete(socket));
-      idleSince.set(socket, socket.bytesRead);
+      idleSince.set(socket, read);
     },
 
     async endIdle() {

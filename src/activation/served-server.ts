@@ -16,7 +16,11 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
   const listeners = new Set<Server>();
   const connections = new Set<Socket>();
   const sessions = new Set<Http2Session>();
-  const responses = new Set<ServerResponse>(); // Of HTTP/1 only.
+  /**
+   * Of HTTP/1: the unfinished ones of each connection, and until its next request finished ones too. To hear of the end of
+   * each would cost 5 % of what Node can serve.
+   */
+  const responses = new Map<Socket, Answer[]>();
   const closing = new WeakMap<Socket, ServerResponse>();
   const kept = keepConnections();
   const isSecure = "setSecureContext" in server;
@@ -30,7 +34,8 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
   server.prependListener("connection", (socket: Socket) => {
     accepted++;
     begin();
-    hold(connections, socket, touch);
+    connections.add(socket);
+    socket.on("close", endConnection);
     touch();
   });
   server.prependListener("secureConnection", begin);
@@ -49,12 +54,39 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
   server.prependListener("session", (session: Http2Session) => hold(sessions, session, touch));
   const answering = (request: IncomingMessage, response: ServerResponse) => {
     if (request.httpVersionMajor > 1) return;
-    hold(responses, response, () => {
-      kept.answered(request);
-      touch();
-    });
-    if (draining) sayClose(response);
+    keep(request.socket, response);
+    if (draining) leaveAfter({ response, read: request.socket.bytesRead });
   };
+
+  function endConnection(this: Socket): void {
+    connections.delete(this);
+    responses.delete(this);
+    touch();
+  }
+
+  function keep(socket: Socket, response: ServerResponse): void {
+    const those = responses.get(socket);
+    const answer = { response, read: socket.bytesRead };
+    if (!those) {
+      responses.set(socket, [answer]);
+      // Over TLS it is another than that of "connection".
+      if (!connections.has(socket)) socket.on("close", endConnection);
+      return;
+    }
+    while (those[0]?.response.writableFinished) those.shift();
+    those.push(answer);
+  }
+
+  /** Ends the connection when this response is sent, or soon after. */
+  function leaveAfter({ response, read }: Answer): void {
+    if (response.writableFinished) {
+      kept.answered(response.req, read);
+      return;
+    }
+    sayClose(response);
+    response.once("close", () => kept.answered(response.req, response.req.socket.bytesRead));
+  }
+
   // To listen is what makes Node leave an Expect header to the program, and what switches an HTTP/2 server to its
   // compatibility layer: not ours to do.
   const isHeard = (event: string) => server.listenerCount(event) > 0;
@@ -101,7 +133,8 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
     if (isSecure) for (const connection of connections) if (connection.bytesRead === 0) connection.destroy();
     await kept.endIdle();
     // Node takes a response that was ended but is not sent yet for idle, and would cut it off.
-    if ([...responses].some((response) => response.writableEnded && !response.writableFinished)) return;
+    const isUnsent = ({ response }: Answer) => response.writableEnded && !response.writableFinished;
+    if ([...responses.values()].some((those) => those.some(isUnsent))) return;
     server.closeIdleConnections?.();
   }
 
@@ -130,7 +163,7 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
 
     async drain(deadline) {
       draining = true;
-      for (const response of responses) sayClose(response);
+      for (const response of [...responses.values()].flat()) leaveAfter(response);
       if (listeners.size > 0) await acceptQueued();
       stopAccepting();
       const end = performance.now() + deadline;
@@ -147,6 +180,12 @@ export function serve(server: Server & { closeIdleConnections?(): void }, { touc
 }
 
 // --- internal ---
+
+interface Answer {
+  readonly response: ServerResponse;
+  /** How many bytes its client had sent when the request was read. */
+  readonly read: number;
+}
 
 /** Milliseconds. */
 const MOMENT = 100;
