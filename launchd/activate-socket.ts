@@ -21,7 +21,7 @@ export function activateSocket(name: string): readonly number[] {
     "launchd-refused",
     `launchd does not give the socket "${name}": ${known?.[0] ?? `errno ${answer.errno}`}`,
     answer.errno === EALREADY
-      ? "Other code in this process has taken it by launch_activate_socket: take it in one place only"
+      ? "Other code in this process has taken it: take it in one place only"
       : "See `launchctl print` for the job, and Sockets in its plist",
   );
 }

@@ -88,7 +88,7 @@ function requireHanded(handed: readonly OwnedSocket[], { from }: ExplicitDescrip
   throw new ActivationError(
     "bad-descriptor",
     `${from}: the supervisor of this worker has no listening socket there`,
-    "Pass one, or leave the number out to bind an address",
+    "Pass one, or leave the number out",
   );
 }
 

@@ -220,7 +220,7 @@ function isDatagramSocket(server: Server | DatagramSocket): server is DatagramSo
   throw new ActivationError(
     "bad-option",
     "listen takes a net, http, https or http2 server, or a dgram socket",
-    "Give createServer(app) for an Express or Koa application, app.server after ready() for Fastify, createAdaptorServer(app) for Hono",
+    "Give createServer(app) for an Express or Koa app, app.server after ready() for Fastify, createAdaptorServer(app) for Hono",
   );
 }
 

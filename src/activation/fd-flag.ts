@@ -69,7 +69,7 @@ export function socketFromDescriptor(
   throw new ActivationError(
     "bad-descriptor",
     `${from}: descriptor ${fd} is ${kind ? "no socket" : "not open"}, and no LISTEN_FDS passes any`,
-    "Start the program by systemd, systemd-socket-activate, systemfd or inetd, or leave the number out to bind an address",
+    "Start the program by systemd, systemd-socket-activate or inetd, or leave the number out",
   );
 }
 

@@ -41,7 +41,8 @@ describe("what is packed", () => {
   });
 
   test("can be published: npm has nothing to warn of and nothing to mend", () => {
-    const stderr = npm("pack", packed.folder, "--dry-run");
+    // What it thinks of the machine's own settings is not about the package.
+    const stderr = npm("pack", packed.folder, "--dry-run").replaceAll(/^npm warn Unknown .* config .*$/gm, "");
     assert.doesNotMatch(stderr, /warn|error/i);
     const before = readFileSync(join(packed.folder, "package.json"), "utf8");
     npm("pkg", "fix", "--prefix", packed.folder);
