@@ -29,6 +29,8 @@ export function systemTest(
     name,
     async (context) => {
       await using machine = await bootMachine(options);
+      // After its time nothing ends the body, which may be waiting for the machine.
+      context.signal.addEventListener("abort", () => void machine[Symbol.asyncDispose]());
       await body(machine, context);
     },
     options,

@@ -17,6 +17,7 @@ systemTest(
   async (machine) => {
     const newer = await build({ version: "2" });
     await machine.install((await build()).path("deb"));
+    await machine.run("systemctl start probe.service");
     assert.equal((await askWeb(machine)).version, "1");
     const main = await machine.show("probe.service", "MainPID");
     const slow = machine.get(`${url}slow?ms=8000`, { timeout: 20_000 });
@@ -45,6 +46,7 @@ systemTest(
   async (machine) => {
     const broken = await build({ before: "throw new Error('no database')" });
     await machine.install((await build()).path("deb"));
+    await machine.run("systemctl start probe.service");
     const { version } = await askWeb(machine);
     await machine.copyIn(broken.path("executable"), path);
     const load = await startLoad(machine, `${url}version`, 10);
@@ -79,7 +81,7 @@ systemTest(
   "workers: the watchdog replaces a worker that is blocked, and a service whose supervisor is",
   async (machine) => {
     await machine.install((await build({ keys: 'watchdog: "2s",' })).path("deb"));
-    await askWeb(machine);
+    await machine.run("systemctl start probe.service");
     const main = await machine.show("probe.service", "MainPID");
     const before = await processes(machine);
     await machine.try(`curl -sS ${url}block`);
@@ -124,7 +126,7 @@ systemTest(
   "workers: systemctl stop answers what is in flight in each of them, and leaves no process",
   async (machine) => {
     await machine.install((await build()).path("deb"));
-    await askWeb(machine);
+    await machine.run("systemctl start probe.service");
     const clients = await startKeepAlive(machine, `${url}slow?ms=3000`, 100, 0);
     await machine.waitFor("all are in flight", async () => {
       const { stdout } = await machine.run("ss --no-header --tcp state established '( sport = :80 )' | wc -l");
