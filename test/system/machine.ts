@@ -116,6 +116,7 @@ export class Machine implements AsyncDisposable {
 
   /** What the unit printed and what systemd said of it. */
   async journal(unit: string): Promise<string> {
+    await this.run(["journalctl", "--sync"]);
     return (await this.run(["journalctl", "--no-pager", "--output=short-precise", `--unit=${unit}`])).stdout;
   }
 

@@ -122,6 +122,17 @@ systemTest(
   long ? { timeout: 10 * 60_000 } : {},
 );
 
+systemTest("workers: 10 restarts under load, and every request is answered", async (machine) => {
+  await machine.install((await build()).path("deb"));
+  await machine.run("systemctl start probe.service");
+  const load = await startLoad(machine, `${url}slow?ms=20`, 10);
+  const kept = await startKeepAlive(machine, `${url}slow?ms=20`, 20, 40);
+  for (let count = 1; count <= 10; count++) await machine.run("systemctl restart probe.service");
+  const [one, many] = await Promise.all([load.stop(), kept.stop()]);
+  step(`${one.requests} requests, the slowest took ${one.slowest.toFixed(0)} ms; ${many.requests} on kept connections`);
+  assert.deepEqual([one.failures, many.failures, many.reset], [[], [], 0]);
+});
+
 systemTest(
   "workers: systemctl stop answers what is in flight in each of them, and leaves no process",
   async (machine) => {
