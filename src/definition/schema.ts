@@ -29,6 +29,7 @@ const duration = z.string().regex(DURATION, 'must be a duration: a number and ms
 const address = z.union([z.number(), z.string()], {
   error: 'must be an address: PORT, "127.0.0.1:PORT" or "unix:/PATH"',
 });
+const WORKERS = 'must be a whole number from 0 to 1024, or "auto"';
 const raw = z.record(z.string(), z.unknown());
 
 const socket: z.ZodType<SocketDefinition> = z.strictObject({
@@ -170,7 +171,7 @@ const definition = z.strictObject({
     .exactOptional()
     .describe("After so long without a connection it ends; the next connection starts it again. Default: never"),
   workers: z
-    .union([z.int().min(0).max(1024), z.literal("auto")], { error: 'must be a whole number up to 1024, or "auto"' })
+    .union([z.int().min(0, WORKERS).max(1024, WORKERS), z.literal("auto")], { error: WORKERS })
     .exactOptional()
     .describe(
       'Processes that serve, under a supervisor that replaces them; "auto": one per CPU. Default: 0, no supervisor',

@@ -364,7 +364,12 @@ const wrong: [title: string, definition: object, expected: Partial<Problem> & { 
   [
     "half a worker",
     { workers: 1.5 },
-    { code: "invalid-definition", key: "workers", what: '"workers" must be a whole number up to 1024, or "auto"' },
+    { code: "invalid-definition", key: "workers", what: '"workers" must be a whole number from 0 to 1024, or "auto"' },
+  ],
+  [
+    "fewer workers than none",
+    { workers: -1 },
+    { code: "invalid-definition", key: "workers", what: '"workers" must be a whole number from 0 to 1024, or "auto"' },
   ],
   ["workers by another word", { workers: "all" }, { code: "invalid-definition", key: "workers" }],
   ["a socket name of systemd's", { sockets: { unknown: 80 } }, { code: "invalid-definition", key: "sockets.unknown" }],
