@@ -4,7 +4,7 @@ import type { FetchOptions } from "#fetch-node";
 import type { Packager } from "../packaging/packager.ts";
 import { packagers } from "../packaging/packagers.ts";
 import { emitUnits } from "../systemd/manifests.ts";
-import { bundleService } from "./bundle.ts";
+import { bundleService, entryOf } from "./bundle.ts";
 import { needsRuntime, tellsManager } from "./definition/needs-runtime.ts";
 import { readService } from "./definition.ts";
 import { type Executable, makeExecutable } from "./executable.ts";
@@ -61,7 +61,7 @@ export async function buildService(folder: string, options: BuildOptions): Promi
   const out = options.out ?? join(folder, "out");
   removeAbandoned(out);
 
-  options.progress.stage("bundle", service.entry);
+  options.progress.stage("bundle", entryOf(service));
   const bundle = await bundleService(service);
   for (const warning of bundle.warnings) options.progress.warn(warning);
 

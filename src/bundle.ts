@@ -40,6 +40,12 @@ export async function bundleService(service: Service): Promise<Bundle> {
   }
 }
 
+/** The absolute path of what is bundled. */
+export function entryOf({ entry }: Service): string {
+  if (entry === undefined) throw new Error("a service that is a program of its own has nothing to bundle");
+  return entry;
+}
+
 // --- internal ---
 
 const noTopLevelAwait = "Top-level await is currently not supported";
@@ -56,7 +62,7 @@ async function bundleCommonJs(service: Service, options: BuildOptions): Promise<
 }
 
 /** Relative, because a * in the name of a folder above would be a pattern to esbuild. */
-const fromRoot = ({ root, entry }: Service): string => `./${relative(root, entry)}`;
+const fromRoot = (service: Service): string => `./${relative(service.root, entryOf(service))}`;
 
 function needsTopLevelAwait(error: unknown): boolean {
   const { errors = [] } = error as Partial<BuildFailure>;
@@ -127,13 +133,13 @@ function builtSocket({ backlog, adopt, optional }: ServiceSocket): BuiltSocket {
   };
 }
 
-function toBundle({ outputFiles, metafile, warnings }: Output, { root, entry }: Service): Bundle {
+function toBundle({ outputFiles, metafile, warnings }: Output, service: Service): Bundle {
   const [map, code] = outputFiles[0]!.path.endsWith(".map") ? outputFiles : [outputFiles[1], outputFiles[0]];
   return {
     code: code!.text,
     map: map!.text,
     usesRuntime: containsRuntime(metafile),
-    warnings: [...warnings.map(describe), ...checkOwnSources(metafile, root, entry)],
+    warnings: [...warnings.map(describe), ...checkOwnSources(metafile, service.root, entryOf(service))],
   };
 }
 

@@ -16,11 +16,15 @@ export interface Service {
   readonly packageName: string;
   /** Absolute path of the folder that holds the definition. */
   readonly root: string;
-  /** Absolute path of the TypeScript or JavaScript file that starts the server. */
-  readonly entry: string;
+  /** Absolute path of the TypeScript or JavaScript file that starts the server; undefined where `exec` is. */
+  readonly entry: string | undefined;
+  /** Absolute path of any other program that is the server, one for every target or one for each. */
+  readonly exec: Exec | undefined;
   readonly args: readonly string[];
   /** In the order of the definition. */
   readonly sockets: readonly ServiceSocket[];
+  /** Of the process of each connection, where a socket has `accept`. */
+  readonly connection: Connection;
   readonly start: "on-demand" | "boot";
   readonly permissions: Permissions;
   readonly directories: Directories;
@@ -38,7 +42,11 @@ export interface Service {
   readonly targets: readonly Target[];
   readonly packages: readonly PackageFormat[];
   readonly systemd: { readonly minimumVersion: number };
+  /** Absolute paths of the files that this was read from: the definition, what it imports, package.json. */
+  readonly readFrom: readonly string[];
 }
+
+export type Exec = string | { readonly [T in Target]?: string };
 
 export interface Author {
   readonly name: string;
@@ -61,6 +69,27 @@ export interface ServiceSocket {
   readonly group: string | undefined;
   /** The program runs without it too. */
   readonly optional: boolean;
+  /** "connection": each connection has a process of its own (systemd.socket(5), Accept=yes; inetd's nowait). */
+  readonly accept: "connection" | undefined;
+  readonly limits: Limits;
+}
+
+/** How many connections of a socket with `accept` there may be at a time; further ones are refused. */
+export interface Limits {
+  /** systemd.socket(5), MaxConnections=; its default is 64. */
+  readonly connections: number;
+  /** MaxConnectionsPerSource=: of one IP address or user; undefined: no limit. */
+  readonly perSource: number | undefined;
+}
+
+/** Where the process of a connection has it, and what its end means. */
+export interface Connection {
+  /** "socket": on descriptors 0 and 1, as inetd gives it. Undefined: by LISTEN_FDS. */
+  readonly stdin: "socket" | undefined;
+  /** "socket": the client reads what the process writes to its standard error. */
+  readonly stderr: "journal" | "socket";
+  /** Whether an exit code other than 0 is no failure. */
+  readonly ignoreExit: boolean;
 }
 
 export interface Permissions {

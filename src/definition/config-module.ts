@@ -1,10 +1,17 @@
 import { fork } from "node:child_process";
-import { basename, dirname, relative } from "node:path";
+import { basename, dirname, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { esbuildProblems } from "../esbuild-problems.ts";
 import { type Place, type Problem, RouseError } from "../problem.ts";
 import type { ConfigAnswer, ConfigRequest } from "./config-loader.ts";
+
+export interface ConfigModule {
+  /** Its default export. */
+  readonly value: unknown;
+  /** Absolute paths of the project's files that it is made of, itself among them. */
+  readonly files: readonly string[];
+}
 
 /**
  * The default export of a rouse.config.ts, which has to be what JSON can say. It is bundled first (packages stay outside), so
@@ -12,9 +19,10 @@ import type { ConfigAnswer, ConfigRequest } from "./config-loader.ts";
  * @param limit milliseconds that it may take to run
  * @throws {RouseError} for a syntax error, an import that is not there, a throw while it runs, no end, or no such export
  */
-export async function importConfig(file: string, limit: number = 60_000): Promise<unknown> {
-  const answer = await run({ file, code: await bundleConfig(file) }, limit);
-  if (answer.kind === "exported" && answer.value !== undefined) return answer.value;
+export async function importConfig(file: string, limit: number = 60_000): Promise<ConfigModule> {
+  const { code, files } = await bundleConfig(file);
+  const answer = await run({ file, code }, limit);
+  if (answer.kind === "exported" && answer.value !== undefined) return { value: answer.value, files };
   throw new RouseError(toProblem(answer, file, limit));
 }
 
@@ -25,10 +33,10 @@ const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 /** The one module that a definition imports from us: the copy that runs now, whether or not the project installed one. */
 export const ownConfigModule: string = fileURLToPath(new URL(`../config.${extension}`, import.meta.url));
 
-async function bundleConfig(file: string): Promise<string> {
+async function bundleConfig(file: string): Promise<{ code: string; files: string[] }> {
   const folder = dirname(file);
   try {
-    const { outputFiles } = await build({
+    const { outputFiles, metafile } = await build({
       absWorkingDir: folder,
       entryPoints: [`./${basename(file)}`], // Relative, because a * in the folder's own name would be a pattern.
       bundle: true,
@@ -40,9 +48,11 @@ async function bundleConfig(file: string): Promise<string> {
       sourcemap: "inline",
       outdir: folder, // The map's sources are relative to it.
       alias: { "rouse/config": ownConfigModule },
+      metafile: true,
       logLevel: "silent",
     });
-    return outputFiles[0]!.text;
+    const files = Object.keys(metafile.inputs).map((path) => resolve(folder, path));
+    return { code: outputFiles[0]!.text, files: files.filter((path) => path !== ownConfigModule) };
   } catch (error) {
     throw new RouseError(esbuildProblems(error, folder), { cause: error });
   }

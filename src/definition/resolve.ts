@@ -2,28 +2,31 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Problem } from "../problem.ts";
 import type { PackageFormat, Service, Target } from "../service.ts";
+import { perConnectionProblems } from "./accept.ts";
 import { credentialProblems } from "./credentials.ts";
 import type { Definition } from "./definition.ts";
 import { resolveDurations } from "./durations.ts";
+import { execProblems, resolveExec } from "./exec.ts";
 import { type Manifest, readAuthor } from "./manifest.ts";
 import { archiveName, nameProblems } from "./names.ts";
+import type { Purpose } from "./purpose.ts";
 import { resolveSockets } from "./sockets.ts";
 
 /**
  * Fills in the defaults and judges what takes more than one key.
- * @param definition one that has passed the schema and not-yet
+ * @param definition one that has passed the schema and, for a build, not-yet
  * @param root the folder that its paths are relative to
  */
 export function resolveService(
   definition: Definition,
   manifest: Manifest,
   root: string,
+  { readFrom, purpose }: { readonly readFrom: readonly string[]; readonly purpose: Purpose },
 ): { service: Service; problems: Problem[] } {
   const { permissions = {}, directories = {}, systemd = {} } = definition;
   const { sockets, problems } = resolveSockets(definition.sockets ?? {});
   const { durations, problems: durationProblems } = resolveDurations(definition);
   const name = definition.name ?? manifest.name?.replace(/^@[^/]*\//, "") ?? "";
-  const entry = resolve(root, definition.entry ?? "");
   const service: Service = {
     name,
     version: definition.version ?? manifest.version ?? "",
@@ -33,9 +36,15 @@ export function resolveService(
     homepage: definition.homepage ?? manifest.homepage,
     packageName: definition.package?.name ?? archiveName(definition, manifest),
     root,
-    entry,
+    entry: definition.entry === undefined ? undefined : resolve(root, definition.entry),
+    exec: resolveExec(definition, root),
     args: definition.args ?? [],
     sockets,
+    connection: {
+      stdin: definition.connection?.stdin,
+      stderr: definition.connection?.stderr ?? "journal",
+      ignoreExit: definition.connection?.ignoreExit ?? false,
+    },
     start: definition.start ?? "on-demand",
     permissions: { network: permissions.network ?? "none" },
     directories: {
@@ -51,6 +60,7 @@ export function resolveService(
     targets: [...new Set<Target>(definition.targets ?? ["linux-x64"])],
     packages: [...new Set<PackageFormat>(definition.packages ?? ["deb"])],
     systemd: { minimumVersion: systemd.minimumVersion ?? 252 },
+    readFrom,
   };
   return {
     service,
@@ -59,8 +69,9 @@ export function resolveService(
       ...durationProblems,
       ...credentialProblems(service.credentials),
       ...nameProblems(definition, service),
-      ...versionProblems(service),
-      ...entryProblems(definition, entry),
+      ...(purpose.for === "build" ? versionProblems(service) : []),
+      ...(service.exec === undefined ? entryProblems(service) : execProblems(service, purpose)),
+      ...perConnectionProblems(definition, service),
       ...startProblems(service),
       ...idleProblems(service),
       ...groupProblems(service),
@@ -80,27 +91,18 @@ function versionProblems({ version }: Service): Problem[] {
   return [];
 }
 
-function entryProblems(definition: Definition, entry: string): Problem[] {
-  const where = { key: "entry" };
-  if (definition.entry === undefined) {
-    return [
-      {
-        code: "no-entry",
-        what: "the definition names no entry",
-        where,
-        mend: 'set entry to the file that starts the server, for example "src/server.ts"',
-      },
-    ];
+function entryProblems({ entry }: Service): Problem[] {
+  const problem = (what: string, mend: string): Problem[] => [
+    { code: "no-entry", what, where: { key: "entry" }, mend },
+  ];
+  if (entry === undefined) {
+    return problem(
+      "the definition names no entry",
+      'set entry to the file that starts the server, for example "src/server.ts"',
+    );
   }
   if (existsSync(entry) && statSync(entry).isFile()) return [];
-  return [
-    {
-      code: "no-entry",
-      what: `there is no file ${entry}`,
-      where,
-      mend: "entry is relative to the folder of the definition",
-    },
-  ];
+  return problem(`there is no file ${entry}`, "entry is relative to the folder of the definition");
 }
 
 function startProblems({ sockets, start }: Service): Problem[] {

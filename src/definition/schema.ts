@@ -59,11 +59,14 @@ const socket: z.ZodType<SocketDefinition> = z.strictObject({
     .describe('Permission bits of a unix socket, octal. Default: "0660"'),
   group: line.exactOptional().describe("Group of a unix socket"),
   optional: z.boolean().exactOptional().describe("The program runs without it too. Default: false"),
-  accept: z.literal("connection").exactOptional().describe("One process per connection. Not yet"),
+  accept: z
+    .literal("connection")
+    .exactOptional()
+    .describe("One process per connection. Not yet in `rouse build`, only in `rouse run`"),
   limits: z
     .strictObject({ connections: z.int().min(1).exactOptional(), perSource: z.int().min(1).exactOptional() })
     .exactOptional()
-    .describe("Not yet"),
+    .describe('Connections at a time, with accept: "connection". Default: 64, and as many of one source'),
   systemd: raw.exactOptional().describe("Not yet"),
   launchd: raw.exactOptional().describe("Not yet"),
 });
@@ -95,7 +98,7 @@ const definition = z.strictObject({
   exec: z
     .union([text, z.partialRecord(z.enum(targets), text)])
     .exactOptional()
-    .describe("Any other program. Not yet"),
+    .describe("Any other program, instead of entry. Not yet in `rouse build`, only in `rouse run`"),
   args: z
     .array(z.string().refine((value) => !value.includes("\0"), "must not contain a NUL character"))
     .exactOptional(),
@@ -118,7 +121,7 @@ const definition = z.strictObject({
       ignoreExit: z.boolean().exactOptional(),
     })
     .exactOptional()
-    .describe("For one process per connection. Not yet"),
+    .describe("For one process per connection. Not yet in `rouse build`, only in `rouse run`"),
   manager: z.enum(["system", "user"]).exactOptional().describe('"user" is not yet'),
   template: z.boolean().exactOptional().describe("Not yet"),
   start: z.enum(["on-demand", "boot"]).exactOptional().describe('Default: "on-demand"'),

@@ -2,6 +2,7 @@ import { normalize } from "node:path/posix";
 import { parseAddress } from "../activation/address.ts";
 import type { Problem } from "../problem.ts";
 import type { Address, ServiceSocket } from "../service.ts";
+import { acceptProblems } from "./accept.ts";
 import { adoptionClashes, resolveAdoption } from "./adopt.ts";
 import { collisions } from "./collisions.ts";
 import type { SocketDefinition } from "./definition.ts";
@@ -21,6 +22,7 @@ export function resolveSockets(definitions: Record<string, number | string | Soc
       ...nameProblems(name),
       ...mixtureProblems(name, listen),
       ...meaninglessProblems(name, definition, listen),
+      ...acceptProblems(name, definition, listen),
     );
     return {
       name,
@@ -32,6 +34,8 @@ export function resolveSockets(definitions: Record<string, number | string | Soc
       mode: unix ? (definition.mode ?? "0660") : undefined,
       group: definition.group,
       optional: definition.optional ?? false,
+      accept: definition.accept,
+      limits: { connections: definition.limits?.connections ?? 64, perSource: definition.limits?.perSource },
     };
   });
   return { sockets, problems: [...problems, ...collisions(sockets), ...adoptionClashes(sockets)] };

@@ -10,6 +10,8 @@ export interface Source {
   readonly file: string;
   readonly value: unknown;
   readonly manifest: Manifest;
+  /** Absolute paths of every file that it was read from. */
+  readonly readFrom: readonly string[];
   place(path: readonly string[]): Place;
 }
 
@@ -28,20 +30,24 @@ export async function findSource(folder: string): Promise<Source> {
   const packageFile = join(folder, "package.json");
   const packageJson = existsSync(packageFile) ? readJsonFile(packageFile) : undefined;
   const manifest = readManifest(packageJson);
-  const files = ["rouse.config.ts", "rouse.config.json"].map((name) => join(folder, name)).filter(existsSync);
+  const present = ["rouse.config.ts", "rouse.config.json"].map((name) => join(folder, name)).filter(existsSync);
   const inPackage = packageJson !== undefined && hasKey(packageJson.value, "rouse");
-  const found = [...files, ...(inPackage ? [packageFile] : [])];
+  const found = [...present, ...(inPackage ? [packageFile] : [])];
   if (found.length === 0) throw new RouseError(nothingFound(folder));
   if (found.length > 1) throw new RouseError(tooManyFound(found));
-  if (inPackage) return { ...definitionInside(packageJson), manifest };
+  const shared = packageJson === undefined ? [] : [packageFile];
+  if (inPackage) return { ...definitionInside(packageJson), manifest, readFrom: shared };
   const file = found[0]!;
-  if (file.endsWith(".json")) return { ...withoutDuplicates(readJsonFile(file), []), manifest };
-  return { file, value: await importConfig(file), manifest, place: () => ({ file }) };
+  if (file.endsWith(".json")) {
+    return { ...withoutDuplicates(readJsonFile(file), []), manifest, readFrom: [file, ...shared] };
+  }
+  const { value, files } = await importConfig(file);
+  return { file, value, manifest, readFrom: [...new Set([file, ...files, ...shared])], place: () => ({ file }) };
 }
 
 // --- internal ---
 
-function definitionInside(packageJson: JsonFile): Omit<Source, "manifest"> {
+function definitionInside(packageJson: JsonFile): Omit<Source, "manifest" | "readFrom"> {
   const { rouse } = withoutDuplicates(packageJson, ["rouse"]).value as { rouse: unknown };
   return { file: packageJson.file, value: rouse, place: (path) => packageJson.place(["rouse", ...path]) };
 }

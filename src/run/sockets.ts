@@ -1,4 +1,6 @@
-import type { Address } from "../service.ts";
+import type { Address, Limits } from "../service.ts";
+
+export type { Limits } from "../service.ts";
 
 /** How the sockets reach the program: by which of the runtime's sources it would find them. */
 export type HandOver = "systemd" | "launchd" | "inetd" | "fd" | "bind";
@@ -28,14 +30,6 @@ export interface WantedAddress {
   readonly address: Address;
   /** Said on the command line: it is taken as it is, or refused. One of the definition is mapped where this user may not have it. */
   readonly isExplicit: boolean;
-}
-
-/** Of a socket with a process per connection. */
-export interface Limits {
-  /** systemd.socket(5), MaxConnections=; its default is 64. */
-  readonly connections: number;
-  /** MaxConnectionsPerSource=: of one IP address or user; undefined: no limit. */
-  readonly perSource: number | undefined;
 }
 
 /** A socket that the launcher has opened and keeps. */

@@ -78,7 +78,7 @@ test("what JSON has passes; keys that are undefined are absent; one object may s
   const config = `const both = { a: 1 };
 export default { list: [both, both], text: "x", yes: true, nothing: null, none: undefined, bare: Object.create(null) };`;
   const file = join(makeProject(t, { "rouse.config.ts": config }), "rouse.config.ts");
-  assert.deepEqual(await importConfig(file), {
+  assert.deepEqual((await importConfig(file)).value, {
     list: [{ a: 1 }, { a: 1 }],
     text: "x",
     yes: true,
@@ -95,7 +95,7 @@ test("import.meta is that of the file, and packages are found from it", async (t
     "node_modules/pack/index.js": "export const x = 1;",
   });
   const file = join(folder, "a b/rouse.config.ts");
-  assert.deepEqual(await importConfig(file), {
+  assert.deepEqual((await importConfig(file)).value, {
     x: 1,
     dirname: join(folder, "a b"),
     filename: file,
@@ -110,7 +110,7 @@ for (const name of ["st*ar", "back\\slash", "a (b) c:1", "perc%20ent", "que?stio
       [`${name}/lib.ts`]: "export const y = 2;",
       [`${name}/throws.ts`]: "\nthrow new Error('no');",
     });
-    assert.deepEqual(await importConfig(join(folder, name, "rouse.config.ts")), { y: 2 });
+    assert.deepEqual((await importConfig(join(folder, name, "rouse.config.ts"))).value, { y: 2 });
     const [problem] = await problemsOf(join(folder, name, "throws.ts"));
     assert.equal(problem?.what, "the definition throws: Error: no");
     // Node reads a source map's paths as URLs, in which a backslash is a slash.

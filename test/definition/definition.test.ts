@@ -64,6 +64,8 @@ test("sockets: every way to write an address", async (t) => {
     mode: undefined,
     group: undefined,
     optional: false,
+    accept: undefined,
+    limits: { connections: 64, perSource: undefined },
   };
   assert.deepEqual(service.sockets, [
     { ...plain, name: "http", listen: [{ type: "tcp", host: undefined, port: 80 }] },

@@ -17,11 +17,13 @@ export function sampleService(changes: Partial<Service> = {}): Service {
     packageName: "acme-lunchd",
     root: "/nowhere",
     entry: "/nowhere/server.ts",
+    exec: undefined,
     args: [],
     sockets: [
       socket("http", { type: "tcp", host: undefined, port: 8090 }),
       socket("admin", { type: "unix", path: "/run/lunchd.sock" }),
     ],
+    connection: { stdin: undefined, stderr: "journal", ignoreExit: false },
     start: "on-demand",
     permissions: { network: "none" },
     directories: { state: true, cache: true, logs: false, configuration: true },
@@ -34,6 +36,7 @@ export function sampleService(changes: Partial<Service> = {}): Service {
     targets: ["linux-x64"],
     packages: ["deb"],
     systemd: { minimumVersion: 252 },
+    readFrom: [],
     ...changes,
   };
 }
@@ -129,5 +132,7 @@ function socket(name: string, address: Service["sockets"][number]["listen"][numb
     mode: undefined,
     group: undefined,
     optional: false,
+    accept: undefined,
+    limits: { connections: 64, perSource: undefined },
   };
 }
