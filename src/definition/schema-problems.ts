@@ -1,5 +1,5 @@
-import leven from "leven";
 import type { z } from "zod";
+import { nearest } from "../nearest.ts";
 import type { Problem } from "../problem.ts";
 import { definitionJsonSchema } from "./schema.ts";
 
@@ -38,15 +38,12 @@ function keyProblem(path: readonly PropertyKey[], issue: Issue): Problem[] {
 
 function unknownKey(path: readonly PropertyKey[], key: string): Problem {
   const known = knownKeys(path);
-  const nearest = known
-    .map((candidate) => ({ candidate, distance: leven(key.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  const near = nearest !== undefined && nearest.distance <= Math.max(2, key.length / 3);
+  const near = nearest(key, known);
   return {
     code: "unknown-key",
     what: `"${key}" is no key of ${path.length === 0 ? "a definition" : `"${path.join(".")}"`}`,
     where: { key: [...path, key].join(".") },
-    mend: near ? `did you mean "${nearest.candidate}"?` : `the keys are ${known.join(", ")}`,
+    mend: near ? `did you mean "${near}"?` : `the keys are ${known.join(", ")}`,
   };
 }
 
