@@ -47,19 +47,19 @@ export function receiveDescriptor(from: number): { readonly message: string; rea
 // Linux: asm-generic/socket.h, linux/in6.h. macOS: sys/socket.h, netinet6/in6.h.
 const AF_UNIX = 1;
 const AF_INET = 2;
-const AF_INET6 = isDarwin ? 30 : 10;
-const SOCK_STREAM = 1;
-const SOCK_DGRAM = 2;
+export const AF_INET6: number = isDarwin ? 30 : 10;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 /** macOS has no such flag; libuv's children there get only what they are given. */
-const SOCK_CLOEXEC = isDarwin ? 0 : 0o2000000;
+export const SOCK_CLOEXEC: number = isDarwin ? 0 : 0o2000000;
 const MSG_CMSG_CLOEXEC = isDarwin ? 0 : 0x40000000;
-const SO_REUSEADDR = isDarwin ? 4 : 2;
-const IPPROTO_IPV6 = 41;
-const IPV6_V6ONLY = isDarwin ? 27 : 26;
+export const SO_REUSEADDR: number = isDarwin ? 4 : 2;
+export const IPPROTO_IPV6 = 41;
+export const IPV6_V6ONLY: number = isDarwin ? 27 : 26;
 
 const BIND = ["i32", "pointer", "u32"] as const;
 
-function isWithoutIpv6(errno: number): boolean {
+export function isWithoutIpv6(errno: number): boolean {
   const { EAFNOSUPPORT, EADDRNOTAVAIL, EINVAL } = constants.errno;
   return [EAFNOSUPPORT, EADDRNOTAVAIL, EINVAL].includes(errno as typeof EINVAL);
 }
@@ -90,13 +90,13 @@ function bindOne(address: Address, backlog: number): { readonly fd: number } | F
   return failed;
 }
 
-function family(address: Address): number {
+export function family(address: Address): number {
   if (address.type === "unix") return AF_UNIX;
   return address.host?.includes(".") ? AF_INET : AF_INET6;
 }
 
 /** A sockaddr_un, sockaddr_in or sockaddr_in6. macOS has the length in the first byte, Linux a family of two. */
-function socketAddress(address: Address): Buffer {
+export function socketAddress(address: Address): Buffer {
   const bytes = Buffer.alloc(
     address.type === "unix" ? 2 + Buffer.byteLength(address.path) + 1 : family(address) === AF_INET ? 16 : 28,
   );

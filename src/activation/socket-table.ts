@@ -47,7 +47,8 @@ const LISTEN = "0A";
 const CONNECTED = "03";
 const SO_ACCEPTCON = 1 << 16;
 
-function lines(table: string): string[][] {
+/** The fields of each line of /proc/net/TABLE, its head too; none where it cannot be read. */
+export function lines(table: string): string[][] {
   try {
     return readFileSync(`/proc/self/net/${table}`, "utf8")
       .trim()
@@ -61,7 +62,7 @@ function lines(table: string): string[][] {
 const unknown = (kind: string) => ({ backlog: undefined, kind });
 
 /** ADDRESS:PORT, in hexadecimal: the address in words of the machine's byte order, x64's and arm64's. */
-function readEnd(type: "tcp" | "udp", text: string): Address {
+export function readEnd(type: "tcp" | "udp", text: string): Address {
   const [words = "", port = ""] = text.split(":");
   const bytes = words.replaceAll(/(..)(..)(..)(..)/g, "$4$3$2$1");
   const host =

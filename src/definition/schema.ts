@@ -3,6 +3,7 @@ import { DURATION } from "../activation/duration.ts";
 import type { PackageFormat, Target } from "../service.ts";
 import { CREDENTIAL_NAME } from "./credentials.ts";
 import type { Definition, SocketDefinition } from "./definition.ts";
+import { SOCKET_NAME } from "./sockets.ts";
 
 /**
  * The shape of a definition. What needs more than one key to judge (two sockets on one address) is in resolve.ts;
@@ -104,12 +105,7 @@ const definition = z.strictObject({
     .exactOptional(),
   sockets: z
     .record(
-      z
-        .string()
-        .regex(
-          /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/,
-          "is no socket name: letters, digits, _ . - and at most 100 characters",
-        ),
+      z.string().regex(SOCKET_NAME, "is no socket name: letters, digits, _ . - and at most 100 characters"),
       z.union([z.number(), z.string(), socket], { error: "must be an address or { listen: ... }" }),
     )
     .exactOptional()

@@ -80,7 +80,9 @@ function serviceAddressProblems(address: Address, where: { key: string }, proble
 }
 
 /** sd_listen_fds_with_names(3) gives these three a meaning of their own. */
-const reservedNames = new Set(["unknown", "stored", "connection"]);
+export const reservedNames: ReadonlySet<string> = new Set(["unknown", "stored", "connection"]);
+
+export const SOCKET_NAME: RegExp = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/;
 
 function nameProblems(name: string): Problem[] {
   if (!reservedNames.has(name)) return [];
