@@ -1,7 +1,6 @@
 import { join, relative } from "node:path";
 import { type BuildFailure, type BuildOptions, type BuildResult, build, type Message } from "esbuild";
-import { formatAddress } from "./activation/address.ts";
-import type { Built, BuiltSocket } from "./activation/built.ts";
+import { bake } from "./bundle/baked.ts";
 import { containsRuntime, ownRuntime, runsFirst } from "./bundle/own-runtime.ts";
 import { checkOwnSources } from "./bundle/own-sources.ts";
 import { preludeText } from "./bundle/prelude-text.ts";
@@ -9,7 +8,7 @@ import { asyncWrapper, builtinsThroughRequire } from "./bundle/top-level-await.t
 import { ownConfigModule } from "./definition/config-module.ts";
 import { esbuildProblems } from "./esbuild-problems.ts";
 import { RouseError } from "./problem.ts";
-import type { Service, ServiceSocket } from "./service.ts";
+import type { Service } from "./service.ts";
 
 /** One CommonJS script that is the whole program, with its source map. */
 export interface Bundle {
@@ -89,7 +88,7 @@ async function bundleTopLevelAwait(service: Service, options: BuildOptions): Pro
 }
 
 async function commonOptions(service: Service): Promise<BuildOptions> {
-  const built = builtFacts(service);
+  const baked = bake(service);
   return {
     absWorkingDir: service.root,
     outfile: join(service.root, "main.js"), // Not written: the map's sources are relative to it.
@@ -104,32 +103,13 @@ async function commonOptions(service: Service): Promise<BuildOptions> {
     // Nobody reads it there: traces name the sources. Names stay, since programs look at them.
     minifyWhitespace: true,
     alias: { "rouse/config": ownConfigModule },
-    inject: runsFirst(built),
-    plugins: [ownRuntime(built)],
-    banner: { js: await preludeText(built) },
+    inject: runsFirst(baked),
+    plugins: [ownRuntime(baked)],
+    banner: { js: await preludeText(baked) },
     define: {
       "import.meta": "__rouse_prelude.meta",
     },
     logLevel: "silent",
-  };
-}
-
-/** What src/activation/built.ts reads. */
-function builtFacts({ name, stopTimeout, idleExit, workers, sockets }: Service): Built {
-  return {
-    name,
-    stopTimeout: stopTimeout * 1000,
-    ...(idleExit !== undefined && { idleExit: idleExit * 1000 }),
-    ...(workers !== 0 && { workers }),
-    sockets: Object.fromEntries(sockets.map((socket) => [socket.name, builtSocket(socket)])),
-  };
-}
-
-function builtSocket({ backlog, adopt, optional }: ServiceSocket): BuiltSocket {
-  return {
-    ...(backlog !== undefined && { backlog }),
-    ...(adopt !== undefined && { adopt: formatAddress(adopt) }),
-    ...(optional && { optional }),
   };
 }
 

@@ -21,6 +21,11 @@ export interface BuiltSocket {
 declare global {
   /** Set in a built program, whose Node is known: it does not carry what others need. To be asked by typeof, where it is needed. */
   const ROUSE_HAS_FFI: true | undefined;
+  /**
+   * Set in a program whose definition has a socket with a process per connection: a connected socket on descriptor 0 is then
+   * for it, under the name that systemd gives one. A define of its own, so that no other program carries what it is for.
+   */
+  const ROUSE_ACCEPT: "connection" | undefined;
 }
 
 declare const ROUSE_BUILT: Built | undefined;

@@ -37,7 +37,7 @@ export function chooseSockets({ fallback, fd, fdFlag, perConnection, env }: Choo
   const asked = Object.keys(fallback);
   const names = built ? Object.keys(built.sockets) : asked;
   // Where the protocol gives no name, it is the one that the program names first.
-  const firstName = asked[0] ?? names[0] ?? UNNAMED;
+  const firstName = asked[0] ?? (typeof ROUSE_ACCEPT === "undefined" ? names[0] : ROUSE_ACCEPT) ?? UNNAMED;
 
   // First, because the variables have to go whatever else is wrong.
   const announced = socketsFromSystemd(env);
@@ -61,7 +61,7 @@ export function chooseSockets({ fallback, fd, fdFlag, perConnection, env }: Choo
   else if (passed) return decide("systemd", passed);
   const fromLaunchd = socketsFromLaunchd(env, names);
   if (fromLaunchd) return decide("launchd", fromLaunchd);
-  const fromInetd = socketFromInetd(firstName, perConnection);
+  const fromInetd = socketFromInetd(firstName, typeof ROUSE_ACCEPT === "undefined" ? perConnection : true);
   if (fromInetd) return decide("inetd", [fromInetd]);
   return decide("bind", socketsFromFallback(fallback));
 }

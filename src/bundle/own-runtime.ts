@@ -1,18 +1,18 @@
 import { fileURLToPath } from "node:url";
 import { build, type Metafile, type Plugin } from "esbuild";
-import type { Built } from "../activation/built.ts";
+import type { Baked } from "./baked.ts";
 
 /**
  * Gives the program our runtime where it imports `rouse`, or a package that it uses `rouse-activation`: the one of the Rouse
  * that builds, because units and program are two halves of one contract. It goes in minified: every byte of it is in every service, and nobody debugs it there.
  */
-export function ownRuntime(built: Built): Plugin {
+export function ownRuntime(baked: Baked): Plugin {
   return {
     name: "own-runtime",
     setup({ onResolve, onLoad }) {
       const resolveDir = fileURLToPath(new URL(".", import.meta.url));
       onResolve({ filter: /^rouse(-activation)?$/ }, () => ({ path: "rouse", namespace, sideEffects: false }));
-      onLoad({ filter: /^rouse$/, namespace }, async () => ({ contents: await bundleRuntime(built), resolveDir }));
+      onLoad({ filter: /^rouse$/, namespace }, async () => ({ contents: await bundleRuntime(baked), resolveDir }));
       onResolve({ filter: /^rouse(-activation)?\/adopt$/ }, () => ({
         path: "rouse/adopt",
         namespace,
@@ -25,8 +25,8 @@ export function ownRuntime(built: Built): Plugin {
 }
 
 /** What has to run before the program's first line, for esbuild's `inject`. */
-export function runsFirst({ sockets }: Built): string[] {
-  return Object.values(sockets).some(({ adopt }) => adopt !== undefined) ? ["rouse/adopt"] : [];
+export function runsFirst({ built }: Baked): string[] {
+  return Object.values(built.sockets).some(({ adopt }) => adopt !== undefined) ? ["rouse/adopt"] : [];
 }
 
 /** Whether something of the runtime is in the output, and not only looked at and shaken off. */
@@ -40,7 +40,7 @@ const namespace = "rouse-runtime";
 const ADOPT = `import { __adopt } from "rouse"; __adopt();`;
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
-async function bundleRuntime(built: Built): Promise<string> {
+async function bundleRuntime({ define }: Baked): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(`./runtime.${extension}`, import.meta.url))],
     bundle: true,
@@ -48,7 +48,7 @@ async function bundleRuntime(built: Built): Promise<string> {
     platform: "node",
     format: "esm",
     target: "node26",
-    define: { ROUSE_BUILT: JSON.stringify(built), ROUSE_HAS_FFI: "true" },
+    define,
     legalComments: "none",
     write: false,
     logLevel: "silent",

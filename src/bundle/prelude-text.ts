@@ -1,21 +1,21 @@
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import type { Built } from "../activation/built.ts";
+import type { Baked } from "./baked.ts";
 
 /** What runs before the program does, as one line, so that it shifts no line of a printed source. */
-export async function preludeText(built: Built): Promise<string> {
-  const prelude = await bundled("prelude", "__rouse_prelude", built);
-  if (built.workers === undefined) return prelude;
+export async function preludeText(baked: Baked): Promise<string> {
+  const prelude = await bundled("prelude", "__rouse_prelude", baked);
+  if (baked.built.workers === undefined) return prelude;
   // The text is the body of a function, in a single executable as in a module of Node's.
-  const supervisor = await bundled("supervisor", "__rouse_supervisor", built);
-  return `${prelude}${await bundled("worker", "__rouse_worker", built)}if(!__rouse_worker.isWorker){${supervisor}return}`;
+  const supervisor = await bundled("supervisor", "__rouse_supervisor", baked);
+  return `${prelude}${await bundled("worker", "__rouse_worker", baked)}if(!__rouse_worker.isWorker){${supervisor}return}`;
 }
 
 // --- internal ---
 
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
-async function bundled(file: string, globalName: string, built: Built): Promise<string> {
+async function bundled(file: string, globalName: string, { define }: Baked): Promise<string> {
   const here = fileURLToPath(new URL(".", import.meta.url));
   const { outputFiles } = await build({
     absWorkingDir: here,
@@ -26,7 +26,7 @@ async function bundled(file: string, globalName: string, built: Built): Promise<
     format: "iife",
     globalName,
     target: "node26",
-    define: { ROUSE_BUILT: JSON.stringify(built), ROUSE_HAS_FFI: "true" },
+    define,
     write: false,
     logLevel: "silent",
   });
