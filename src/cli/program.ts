@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { buildCommand } from "./build-command.ts";
+import { doctorCommand } from "./doctor-command.ts";
 import { schemaCommand } from "./schema-command.ts";
 
 /** The whole command line. Parsing throws a CommanderError for wrong usage, after it has printed what is wrong. */
@@ -14,6 +15,7 @@ export function createProgram(): Command {
     .showSuggestionAfterError()
     .showHelpAfterError("(rouse --help tells what there is)")
     .addCommand(buildCommand())
+    .addCommand(doctorCommand())
     .addCommand(schemaCommand());
 }
 

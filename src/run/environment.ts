@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync } from "node:fs";
+import { chmodSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Place, Problem } from "../problem.ts";
 import type { Directories, Service } from "../service.ts";
@@ -35,7 +35,7 @@ export interface PreparedEnvironment {
 export function prepareEnvironment(service: Service | undefined, options: EnvironmentOptions): PreparedEnvironment {
   const { folder, environmentFile } = options;
   const file = environmentFile === undefined ? undefined : readEnvironmentFile(environmentFile);
-  const credentials = join(folder, credentialsName);
+  const credentials = join(folder, "credentials");
   const hasCredentials = prepareCredentials(credentials, service?.credentials, options.credentials);
   const env = { ...service?.environment, ...file?.variables, ...options.environment };
   for (const name of Object.keys(env).filter(isOfAManager)) Reflect.deleteProperty(env, name);
@@ -53,15 +53,7 @@ export function prepareEnvironment(service: Service | undefined, options: Enviro
   };
 }
 
-/** Lets a plain user remove the run's folder: nobody but root removes a file from a folder of mode 0500. */
-export function makeRemovable(folder: string): void {
-  const credentials = join(folder, credentialsName);
-  if (existsSync(credentials)) chmodSync(credentials, 0o700);
-}
-
 // --- internal ---
-
-const credentialsName = "credentials";
 
 /** The modes are those of the units (systemd/service-unit.ts). */
 function makeDirectories(folder: string, wanted: Directories): Record<string, string> {

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { readService } from "../../src/definition.ts";
 import { type Problem, RouseError } from "../../src/problem.ts";
-import { type EnvironmentOptions, makeRemovable, prepareEnvironment } from "../../src/run/environment.ts";
+import { type EnvironmentOptions, prepareEnvironment } from "../../src/run/environment.ts";
 import type { Service } from "../../src/service.ts";
 import { hello, makeProject } from "../helpers/project.ts";
 import { root } from "../helpers/rouse.ts";
@@ -91,7 +90,7 @@ test("directories of the service's own, whatever the umask", async (t) => {
   assert.deepEqual(prepare(t, await define(t, {}), {}).made, []);
 });
 
-test("credentials: the command line's file, else the definition's; read-only, and the folder can be removed", async (t) => {
+test("credentials: the command line's file, else the definition's; read-only", async (t) => {
   const files = makeProject(t, { "tls.key": "production", "dev.key": "development", token: "from production" });
   const credentials = { "tls.key": join(files, "none"), token: join(files, "token") };
   const { env, folder } = prepare(t, await define(t, { credentials }), {
@@ -103,10 +102,6 @@ test("credentials: the command line's file, else the definition's; read-only, an
   assert.equal(readFileSync(join(directory, "token"), "utf8"), "from production");
   assert.equal(modeOf(directory), 0o500);
   assert.equal(modeOf(join(directory, "token")), 0o400);
-  makeRemovable(folder);
-  assert.equal(modeOf(directory), 0o700);
-  rmSync(folder, { recursive: true });
-  makeRemovable(makeProject(t, {})); // Nothing to do where there are no credentials.
 });
 
 test("a credential from a relative file, from one with an equals sign in its name, and from a pipe", (t) => {
@@ -198,19 +193,6 @@ test("a credential and a file that another user keeps", (t) => {
       `the environment file ${file} may not be read`,
     ],
   );
-});
-
-test("a plain user can remove the run's folder with its credentials", (t) => {
-  if (process.getuid?.() !== 0) return t.skip("any other user's tests show it already");
-  const key = join(makeProject(t, { key: "k" }), "key");
-  chmodSync(join(key, ".."), 0o755);
-  asNobody(() => {
-    const folder = mkdtempSync(join(tmpdir(), "rouse-test-"));
-    prepare(t, undefined, { folder, credentials: [`key=${key}`] });
-    makeRemovable(folder);
-    rmSync(folder, { recursive: true });
-    assert.equal(existsSync(folder), false);
-  });
 });
 
 // --- internal ---
