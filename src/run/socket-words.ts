@@ -12,6 +12,12 @@ export interface SocketWords {
   readonly scheme: "http" | "https" | undefined;
 }
 
+/** As `--port` says it. */
+export interface PortWords {
+  readonly name: string;
+  readonly port: number;
+}
+
 /**
  * Reads `NAME=ADDRESS`, where an address with a slash is a unix path too, and systemfd's `[TYPE::]VALUE`, where a port
  * alone is one of 127.0.0.1.
@@ -37,7 +43,7 @@ export function readSocket(text: string): SocketWords {
  * Reads `NAME=PORT`.
  * @throws {RouseError} invalid-address, invalid-name
  */
-export function readPort(text: string): { readonly name: string; readonly port: number } {
+export function readPort(text: string): PortWords {
   const [, name, digits] = /^([^=]*)=(\d{1,9})$/.exec(text) ?? [];
   if (name === undefined || Number(digits) > 65535) {
     const what =
