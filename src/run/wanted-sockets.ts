@@ -21,7 +21,7 @@ export interface SocketOptions {
  * called as sd_listen_fds_with_names(3) calls it, which a program of one name takes for that one.
  * @throws {RouseError} with everything that is wrong with the options
  */
-export function wantedSockets(service: Service | undefined, options: SocketOptions): WantedSocket[] {
+export function wantedSockets(service: Pick<Service, "sockets"> | undefined, options: SocketOptions): WantedSocket[] {
   const problems: Problem[] = [];
   const places = collect(options.sockets, readSocket, problems);
   const ports = collect(options.ports, readPort, problems);
@@ -75,7 +75,7 @@ function ofOptions(said: readonly SocketWords[], accept: boolean): WantedSocket[
 }
 
 function ofDefinition(
-  { sockets }: Service,
+  { sockets }: Pick<Service, "sockets">,
   said: readonly SocketWords[],
   ports: readonly PortWords[],
   problems: Problem[],
@@ -123,18 +123,16 @@ function atPort(socket: ServiceSocket, port: number | undefined, problems: Probl
   if (port === undefined) return socket.listen;
   const { name, listen } = socket;
   const now = new Set(listen.flatMap((address) => (address.type === "unix" ? [] : [address.port])));
-  if (now.size !== 1) {
-    const places = listen.map(formatAddress).join(" and ");
-    problems.push({
-      code: "invalid-option",
-      what: `--port ${name}=${port} cannot say which: the socket "${name}" is at ${places}`,
-      mend: `write where it shall be instead, for example --socket ${name}=${port}`,
-    });
-  }
-  return listen.map((address) => (address.type === "unix" ? address : { ...address, port }));
+  if (now.size === 1) return listen.map((address) => (address.type === "unix" ? address : { ...address, port }));
+  problems.push({
+    code: "invalid-option",
+    what: `--port ${name}=${port} cannot say which: the socket "${name}" is at ${listen.map(formatAddress).join(" and ")}`,
+    mend: `write where it shall be instead, for example --socket ${name}=${port}`,
+  });
+  return listen;
 }
 
-function acceptProblems(service: Service | undefined, wanted: readonly WantedSocket[]): Problem[] {
+function acceptProblems(service: unknown, wanted: readonly WantedSocket[]): Problem[] {
   if (service) {
     const what = "--accept is for a program without a definition";
     return [{ code: "invalid-option", what, mend: 'write accept: "connection" at the socket in the definition' }];
