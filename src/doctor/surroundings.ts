@@ -8,9 +8,21 @@ import { type Host, readIfThere } from "./host.ts";
 export async function examineSurroundings(host: Host): Promise<Check[]> {
   const { output, cache, temporary } = host.folders;
   return [
-    space("space for output", nearestFolder(output), 300, "an executable is 120 MB and a package 40 MB"),
-    space("space in cache", nearestFolder(cache), 200, "a Node of 150 MB for each target"),
-    { ...space("temporary folder", temporary, 50, "bundles, and the folder of a rouse run"), needed: true },
+    space(
+      { name: "space for output", path: nearestFolder(output), for: "an executable is 120 MB and a package 40 MB" },
+      300,
+      "--out",
+    ),
+    space(
+      { name: "space in cache", path: nearestFolder(cache), for: "a Node of 150 MB for each target" },
+      200,
+      "ROUSE_CACHE",
+    ),
+    space(
+      { name: "temporary folder", path: temporary, for: "bundles, and the folder of a rouse run", needed: true },
+      50,
+      "TMPDIR",
+    ),
     await ipv6(host),
     ...(host.platform === "linux" ? [lowPorts(host)] : []),
   ];
@@ -18,20 +30,22 @@ export async function examineSurroundings(host: Host): Promise<Check[]> {
 
 // --- internal ---
 
-function space(name: string, folder: string, megabytes: number, what: string): Check {
-  const check = { name, path: folder, for: what };
+/** @param elsewhere by what another folder is named */
+function space(check: Omit<Check, "found"> & { path: string }, megabytes: number, elsewhere: string): Check {
+  const { path } = check;
+  const another = `or name another folder: ${elsewhere}`;
   try {
-    const { bavail, bsize } = statfsSync(folder);
+    const { bavail, bsize } = statfsSync(path);
     const free = (bavail * bsize) / 1e6;
     const detail = free < 1000 ? `${free.toFixed(0)} MB free` : `${(free / 1000).toFixed(0)} GB free`;
-    if (free < megabytes) return { ...check, found: false, detail, get: `free ${megabytes} MB` };
-    accessSync(folder, constants.W_OK);
+    if (free < megabytes) return { ...check, found: false, detail, get: `free ${megabytes} MB, ${another}` };
+    accessSync(path, constants.W_OK);
     return { ...check, found: true, detail };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const why: Record<string, string> = { ENOENT: "is not there", EACCES: "may not be written", EROFS: "is read-only" };
     const detail = why[code ?? ""] ?? `cannot be used: ${code}`;
-    return { ...check, found: false, detail, get: "make it writable, or name another folder" };
+    return { ...check, found: false, detail, get: `make it writable, ${another}` };
   }
 }
 
