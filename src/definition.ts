@@ -1,4 +1,5 @@
 import type { Definition } from "./definition/definition.ts";
+import { programFor } from "./definition/exec.ts";
 import { findNotYet } from "./definition/not-yet.ts";
 import type { Purpose } from "./definition/purpose.ts";
 import { resolveService } from "./definition/resolve.ts";
@@ -40,7 +41,7 @@ export interface RunOptions {
 
 /**
  * The same, to be run from its sources: what only a build needs is not asked for, and what a build does not do yet is taken.
- * @returns with warnings of what has no effect on a run
+ * @returns the service, whose `exec` is the program for this machine, and warnings of what has no effect on a run
  * @throws {RouseError} as readService
  */
 export async function readServiceToRun(
@@ -49,7 +50,8 @@ export async function readServiceToRun(
 ): Promise<{ service: Service; warnings: Problem[] }> {
   const source = await findSource(folder);
   const definition = parse(source);
-  const service = resolve(source, definition, folder, { for: "run", host });
+  const whole = resolve(source, definition, folder, { for: "run", host });
+  const service = { ...whole, exec: whole.exec && programFor(whole.exec, host) };
   return { service, warnings: placed(source, findWithoutEffect(definition, sandbox)) };
 }
 

@@ -4,15 +4,24 @@ import type { Baked } from "./baked.ts";
 
 /**
  * Gives the program our runtime where it imports `rouse`, or a package that it uses `rouse-activation`: the one of the Rouse
- * that builds, because units and program are two halves of one contract. It goes in minified: every byte of it is in every service, and nobody debugs it there.
+ * that builds, because units and program are two halves of one contract. Into an executable it goes
+ * minified: every byte of it is in every service, and nobody debugs it there.
  */
-export function ownRuntime(baked: Baked): Plugin {
+export function ownRuntime(baked: Baked, { minify }: { readonly minify: boolean }): Plugin {
   return {
     name: "own-runtime",
     setup({ onResolve, onLoad }) {
       const resolveDir = fileURLToPath(new URL(".", import.meta.url));
+      let runtime: Promise<string> | undefined;
+      const contents = () => {
+        runtime ??= bundleRuntime(baked, minify);
+        return runtime;
+      };
       onResolve({ filter: /^rouse(-activation)?$/ }, () => ({ path: "rouse", namespace, sideEffects: false }));
-      onLoad({ filter: /^rouse$/, namespace }, async () => ({ contents: await bundleRuntime(baked), resolveDir }));
+      onLoad({ filter: /^rouse$/, namespace }, async () => ({
+        contents: await contents(),
+        resolveDir,
+      }));
       onResolve({ filter: /^rouse(-activation)?\/adopt$/ }, () => ({
         path: "rouse/adopt",
         namespace,
@@ -40,11 +49,11 @@ const namespace = "rouse-runtime";
 const ADOPT = `import { __adopt } from "rouse"; __adopt();`;
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 
-async function bundleRuntime({ define }: Baked): Promise<string> {
+async function bundleRuntime({ define }: Baked, minify: boolean): Promise<string> {
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(new URL(`./runtime.${extension}`, import.meta.url))],
     bundle: true,
-    minify: true,
+    minify,
     platform: "node",
     format: "esm",
     target: "node26",

@@ -12,17 +12,40 @@ import { RouseError } from "../problem.ts";
  * @returns warnings, one line each, with file and line
  * @throws {RouseError} for decorator metadata, which the bundle would lack in silence
  */
-export function checkOwnSources({ inputs }: Metafile, root: string, entry: string): string[] {
-  const sources = Object.keys(inputs)
-    .filter((path) => /\.[cm]?[jt]sx?$/.test(path) && !path.includes(":") && !path.includes("node_modules/"))
-    .filter((path) => existsSync(resolve(root, path))) // The second module of a top-level await is no file.
-    .map((path) => ({ path, text: readFileSync(resolve(root, path), "utf8") }));
-  if (sources.some(({ path, text }) => /\.[cm]?tsx?$/.test(path) && /^\s*@[A-Za-z_$]/m.test(text)))
-    refuseMetadata(entry);
+export function checkOwnSources(metafile: Metafile, root: string, entry: string): string[] {
+  const sources = readOwnSources(metafile, root);
+  refuseMetadata(sources, entry);
   return sources.flatMap(({ path, text }) => warningsOf(path, text));
 }
 
+/**
+ * What is refused of them wherever they run.
+ * @throws {RouseError} for decorator metadata, as above
+ */
+export function refuseOwnSources(metafile: Metafile, root: string, entry: string): void {
+  refuseMetadata(readOwnSources(metafile, root), entry);
+}
+
+/** The tsconfig that a file is compiled by, and those that it extends by a path. */
+export function configFiles(entry: string): string[] {
+  const follow = (file: string | undefined): string[] =>
+    file === undefined || !existsSync(file) ? [] : [file, ...readConfig(file).bases.flatMap(follow)];
+  return follow(nearestConfig(dirname(entry)));
+}
+
 // --- internal ---
+
+interface OwnSource {
+  readonly path: string;
+  readonly text: string;
+}
+
+function readOwnSources({ inputs }: Metafile, root: string): OwnSource[] {
+  return Object.keys(inputs)
+    .filter((path) => /\.[cm]?[jt]sx?$/.test(path) && !path.includes(":") && !path.includes("node_modules/"))
+    .filter((path) => existsSync(resolve(root, path))) // The second module of a top-level await is no file.
+    .map((path) => ({ path, text: readFileSync(resolve(root, path), "utf8") }));
+}
 
 const patterns: readonly (readonly [pattern: RegExp, warning: string])[] = [
   [/new Worker\(\s*(new URL\(|["'`]\.)/, "a worker's file is not in the executable"],
@@ -46,7 +69,8 @@ function warningsOf(path: string, text: string): string[] {
   return inOrder.map(([line, warning]) => `${path}:${line}: ${warning} (docs/executable.md)`);
 }
 
-function refuseMetadata(entry: string): void {
+function refuseMetadata(sources: readonly OwnSource[], entry: string): void {
+  if (!sources.some(({ path, text }) => /\.[cm]?tsx?$/.test(path) && /^\s*@[A-Za-z_$]/m.test(text))) return;
   const file = metadataConfig(nearestConfig(dirname(entry)));
   if (file === undefined) return;
   throw new RouseError({
@@ -66,12 +90,18 @@ function nearestConfig(folder: string): string | undefined {
 /** The tsconfig that switches it on: this one, or one of those that it extends by a path. */
 function metadataConfig(file: string | undefined): string | undefined {
   if (file === undefined || !existsSync(file)) return undefined;
+  const { emitDecoratorMetadata: own, bases } = readConfig(file);
+  if (own !== undefined) return own ? file : undefined;
+  return bases.map(metadataConfig).find((found) => found !== undefined);
+}
+
+function readConfig(file: string): { emitDecoratorMetadata: boolean | undefined; bases: string[] } {
   const config = parse(readFileSync(file, "utf8")) as
     | { compilerOptions?: { emitDecoratorMetadata?: boolean }; extends?: string | string[] }
     | undefined;
-  const own = config?.compilerOptions?.emitDecoratorMetadata;
-  if (own !== undefined) return own ? file : undefined;
   const bases = [config?.extends ?? []].flat().filter((base) => base.startsWith("."));
-  const paths = bases.map((base) => resolve(dirname(file), base.endsWith(".json") ? base : `${base}.json`));
-  return paths.map(metadataConfig).find((found) => found !== undefined);
+  return {
+    emitDecoratorMetadata: config?.compilerOptions?.emitDecoratorMetadata,
+    bases: bases.map((base) => resolve(dirname(file), base.endsWith(".json") ? base : `${base}.json`)),
+  };
 }

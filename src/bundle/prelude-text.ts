@@ -3,8 +3,8 @@ import { build } from "esbuild";
 import type { Baked } from "./baked.ts";
 
 /** What runs before the program does, as one line, so that it shifts no line of a printed source. */
-export async function preludeText(baked: Baked): Promise<string> {
-  const prelude = await bundled("prelude", "__rouse_prelude", baked);
+export async function preludeText(file: "prelude" | "development-prelude", baked: Baked): Promise<string> {
+  const prelude = await bundled(file, "__rouse_prelude", baked);
   if (baked.built.workers === undefined) return prelude;
   // The text is the body of a function, in a single executable as in a module of Node's.
   const supervisor = await bundled("supervisor", "__rouse_supervisor", baked);

@@ -31,16 +31,13 @@ export function execProblems(service: Service, purpose: Purpose): Problem[] {
     ([target]) => purpose.for === "build" || target === "" || target === purpose.host,
   );
   return [
-    ...needed.flatMap(([target, path]) => fileProblems(target === "" ? "exec" : `exec.${target}`, path)),
+    ...needed.flatMap(([target, path]) => programFileProblems(target === "" ? "exec" : `exec.${target}`, path)),
     ...runtimeProblems(service),
   ];
 }
 
-// --- internal ---
-
-const problem = (key: string, what: string, mend: string): Problem => ({ code: "no-exec", what, where: { key }, mend });
-
-function fileProblems(key: string, path: string): Problem[] {
+/** What is wrong with the file of a program. */
+export function programFileProblems(key: string, path: string): Problem[] {
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
     return [problem(key, `there is no file ${path}`, "exec is relative to the folder of the definition")];
   }
@@ -51,6 +48,10 @@ function fileProblems(key: string, path: string): Problem[] {
     return [problem(key, `${path} cannot be executed`, `run \`chmod +x ${path}\``)];
   }
 }
+
+// --- internal ---
+
+const problem = (key: string, what: string, mend: string): Problem => ({ code: "no-exec", what, where: { key }, mend });
 
 /** What our runtime does, which is put in front of an entry and of nothing else. */
 function runtimeProblems({ idleExit, workers, sockets }: Service): Problem[] {

@@ -22,13 +22,16 @@ export async function makeBlob(bundle: Bundle, codeCache: boolean): Promise<Buff
   });
 }
 
-// --- internal ---
-
 /**
  * Room for what a server allocates until its first answer: with V8's own megabyte a collection of 1 to 6 ms falls just
  * before it (measured with a top-level await). It is part of the code cache's key, so the builder runs with it too.
  */
 const v8Flags = ["--min-semi-space-size=2"];
+
+/** The options that a program's Node runs with. node:ffi, by which the runtime speaks to systemd, would print a warning at every start. */
+export const programFlags: readonly string[] = ["--disable-warning=ExperimentalWarning", ...v8Flags];
+
+// --- internal ---
 
 /** Without a seed every code cache has other hashes in it. A fixed --hash-seed would do too, but V8 then refuses the cache. */
 const reproducible = ["--random-seed=1"];
@@ -41,8 +44,7 @@ function seaConfig(useCodeCache: boolean) {
     disableExperimentalSEAWarning: true,
     useSnapshot: false,
     useCodeCache,
-    // node:ffi, by which the runtime speaks to systemd, would print a warning at every start.
-    execArgv: ["--disable-warning=ExperimentalWarning", ...v8Flags],
+    execArgv: programFlags,
     // NODE_OPTIONS has no say in a service, and --inspect or --version belong to the program.
     execArgvExtension: "none",
     assets: { "main.js.map": "main.js.map" },

@@ -1,0 +1,87 @@
+import { type BuildContext, context } from "esbuild";
+import { type Baked, bake } from "../bundle/baked.ts";
+import { developmentOptions } from "../bundle/development.ts";
+import {
+  asyncForm,
+  commonJsForm,
+  describeWarning,
+  entryOf,
+  inNeededForm,
+  type OutputOptions,
+  textsOf,
+} from "../bundle/options.ts";
+import { containsRuntime } from "../bundle/own-runtime.ts";
+import { refuseOwnSources } from "../bundle/own-sources.ts";
+import { type SeenSources, withoutPlace } from "../bundle/sources-in-place.ts";
+import type { Bundle } from "../bundle.ts";
+import { type Problem, RouseError } from "../problem.ts";
+import type { Service } from "../service.ts";
+
+/** Bundles a service in its development form, again and again: esbuild keeps what has not changed. */
+export interface Bundler extends AsyncDisposable {
+  /** @throws {RouseError} as bundleService */
+  bundle(): Promise<Bundle>;
+  /** Absolute paths of the project's files that the last build has read. */
+  files(): readonly string[];
+}
+
+export function createBundler(service: Service): Bundler {
+  const seen: SeenSources = { files: new Set(), native: new Set() };
+  const baked = bake(service);
+  const contexts = new Map<Form, Promise<BuildContext<OutputOptions>>>();
+  const rebuild = async (form: Form) => {
+    const known = contexts.get(form) ?? start(form, service, baked, seen);
+    contexts.set(form, known);
+    return await (await known).rebuild();
+  };
+
+  return {
+    async bundle() {
+      try {
+        const output = await inNeededForm(
+          service,
+          () => rebuild(commonJsForm),
+          () => rebuild(asyncForm),
+        );
+        refuseOwnSources(output.metafile, service.root, entryOf(service));
+        return {
+          ...textsOf(output),
+          usesRuntime: containsRuntime(output.metafile),
+          warnings: [...output.warnings.map(describeWarning), ...[...seen.native].map(nativeWarning)],
+        };
+      } catch (error) {
+        throw error instanceof RouseError ? new RouseError(error.problems.map(asWritten), { cause: error }) : error;
+      }
+    },
+
+    files: () => [...seen.files],
+
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...contexts.values()].map(async (started) => await (await started).dispose()));
+    },
+  };
+}
+
+// --- internal ---
+
+type Form = typeof commonJsForm;
+
+async function start(
+  form: Form,
+  service: Service,
+  baked: Baked,
+  seen: SeenSources,
+): Promise<BuildContext<OutputOptions>> {
+  return await context(form(service, await developmentOptions(service, baked, seen)));
+}
+
+const nativeWarning = (name: string): string =>
+  `${name} has a native addon, which is not in what \`rouse build\` makes of the program`;
+
+/** With the source as it is in the file, and not as we have given it to esbuild. */
+function asWritten(problem: Problem): Problem {
+  const { where } = problem;
+  if (where?.source === undefined || where.column === undefined) return problem;
+  const { line, column } = withoutPlace(where.source, where.column);
+  return { ...problem, where: { ...where, source: line, column } };
+}
