@@ -35,7 +35,7 @@ test("what goes into a user's server reaches only Node and the activation files"
     metafile: true,
   });
   const strangers = Object.keys(metafile.inputs).filter(
-    (file) => !/^(src\/index\.ts|src\/activation\/|systemd\/|launchd\/)/.test(file),
+    (file) => !/^(src\/index\.ts|src\/activation\/|systemd\/|launchd\/activate-socket\.ts)/.test(file),
   );
   assert.deepEqual(strangers, []);
   const externals = Object.values(metafile.inputs).flatMap(({ imports }) =>
@@ -43,6 +43,24 @@ test("what goes into a user's server reaches only Node and the activation files"
   );
   assert.deepEqual(
     externals.filter((path) => !path.startsWith("node:")),
+    [],
+  );
+});
+
+test("nothing that goes into an executable reaches the stand-in for launchd", async () => {
+  const { metafile } = await build({
+    absWorkingDir: root,
+    entryPoints: ["src/adopt.ts", ...globSync("src/bundle/{runtime,supervisor,worker,prelude}.ts", { cwd: root })],
+    bundle: true,
+    platform: "node",
+    outdir: "nowhere",
+    write: false,
+    metafile: true,
+  });
+  const files = Object.keys(metafile.inputs);
+  assert.ok(files.includes("launchd/activate-socket.ts"));
+  assert.deepEqual(
+    files.filter((file) => file.startsWith("launchd/stand-in")),
     [],
   );
 });

@@ -7,12 +7,43 @@ import type { TestContext } from "node:test";
 import type { StandInSockets } from "../../launchd/stand-in/job.ts";
 import { type StandIn, writeStandIn } from "../../launchd/stand-in.ts";
 import { type Program, watch } from "../activation/program.ts";
+import { type HeldSocket, type HeldSocketOptions, holdSocket } from "../helpers/passed-socket.ts";
 
-/** By name, what the program finds under it. */
+/** By name, what the program finds under it; they are passed in this order, from descriptor 3 on. */
 export type Job = Readonly<Record<string, readonly { readonly fd: number }[]>>;
 
 export const LABEL = "com.example.test";
 export const target = `${process.platform}-${process.arch}` as StandIn["target"];
+
+export interface JobOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Where the library is written; default: a new folder. */
+  readonly folder?: string;
+  readonly prepare?: Prepare;
+}
+
+/** Writes a library, and gives the variables that make a program load it. */
+export type Prepare = (
+  folder: string,
+  sockets: StandInSockets,
+  env: NodeJS.ProcessEnv,
+) => Promise<Record<string, string>>;
+
+export async function startInJob(
+  t: TestContext,
+  command: string,
+  args: readonly string[],
+  job: Job,
+  options: JobOptions = {},
+): Promise<Program> {
+  const { env, folder = makeFolder(t), prepare = asRouseRunDoes } = options;
+  const { sockets, fds } = numberDescriptors(job);
+  const around = { ...process.env, ...env };
+  const variables = await prepare(folder, sockets, around);
+  const child = spawn(command, args, { env: { ...around, ...variables }, stdio: ["ignore", "pipe", "pipe", ...fds] });
+  t.after(() => child.kill("SIGKILL"));
+  return watch(child);
+}
 
 export function makeFolder(t: TestContext, name = "rouse-stand-in-"): string {
   const folder = mkdtempSync(join(tmpdir(), name));
@@ -20,37 +51,32 @@ export function makeFolder(t: TestContext, name = "rouse-stand-in-"): string {
   return folder;
 }
 
-/** The sockets in the order in which they are passed, from descriptor 3 on. */
-export function number(job: Job): { sockets: StandInSockets; fds: number[] } {
+/** A socket that the test holds; gone after it. */
+export function hold(t: TestContext, options: HeldSocketOptions = {}): HeldSocket {
+  const socket = holdSocket(options);
+  t.after(() => socket.close());
+  return socket;
+}
+
+/** The C program of test/fixtures that asks launchd. */
+export function compileAsker(t: TestContext, compiler = "cc", flags: readonly string[] = []): string {
+  const program = join(makeFolder(t), "asks");
+  const source = join(import.meta.dirname, "../fixtures/launchd-asks.c");
+  const args = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread", ...flags, "-o", program, source, "-ldl"];
+  execFileSync(compiler, args, { stdio: ["ignore", "inherit", "inherit"] });
+  return program;
+}
+
+// --- internal ---
+
+const asRouseRunDoes: Prepare = async (folder, sockets, env) =>
+  (await writeStandIn(folder, { target, label: LABEL, sockets, env })).env;
+
+function numberDescriptors(job: Job): { sockets: StandInSockets; fds: number[] } {
   const fds: number[] = [];
   const sockets = Object.entries(job).map(([name, list]) => [
     name,
     list.map(({ fd }) => ({ fd, descriptor: 2 + fds.push(fd) })),
   ]);
   return { sockets: Object.fromEntries(sockets), fds };
-}
-
-export async function startInJob(
-  t: TestContext,
-  command: string,
-  args: readonly string[],
-  job: Job,
-  options: { env?: NodeJS.ProcessEnv; folder?: string; target?: StandIn["target"] } = {},
-): Promise<Program> {
-  const { sockets, fds } = number(job);
-  const env = { ...process.env, ...options.env };
-  const folder = options.folder ?? makeFolder(t);
-  const standIn = await writeStandIn(folder, { target: options.target ?? target, label: LABEL, sockets, env });
-  const child = spawn(command, args, { env: { ...env, ...standIn.env }, stdio: ["ignore", "pipe", "pipe", ...fds] });
-  t.after(() => child.kill("SIGKILL"));
-  return watch(child);
-}
-
-/** The program of test/fixtures that asks launchd. */
-export function compileAsker(t: TestContext, compiler = "cc", args: readonly string[] = []): string {
-  const program = join(makeFolder(t), "asks");
-  const source = join(import.meta.dirname, "../fixtures/launchd-asks.c");
-  const flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", program, source, "-ldl", ...args];
-  execFileSync(compiler, flags, { stdio: ["ignore", "inherit", "inherit"] });
-  return program;
 }
