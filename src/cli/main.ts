@@ -3,15 +3,14 @@ import { removeUnfinished } from "../output.ts";
 import { type Problem, RouseError } from "../problem.ts";
 import { watchOutput } from "./broken-output.ts";
 import { exitCode } from "./exit-code.ts";
+import { watchInterrupts } from "./interrupts.ts";
 import { describeProblem } from "./print.ts";
 import { createProgram } from "./program.ts";
 import { systemProblem } from "./system-problem.ts";
 
 // An interrupted build leaves no temporary file: the default action of these signals would run no exit handler.
 process.once("exit", removeUnfinished);
-process.once("SIGINT", () => process.exit(130));
-process.once("SIGTERM", () => process.exit(143));
-process.once("SIGHUP", () => process.exit(129));
+watchInterrupts();
 
 watchOutput((problem) => {
   process.exitCode = tell([problem]);

@@ -3,8 +3,8 @@ import { styleText } from "node:util";
 import type { Place, Problem } from "../problem.ts";
 
 /** A problem as a person reads it: what and where, the line at fault, and how to mend it. */
-export function describeProblem({ what, where, mend }: Problem): string {
-  const lines = [`${color("red", "rouse:")} ${what}`];
+export function describeProblem({ what, where, mend }: Problem, kind: "error" | "warning" = "error"): string {
+  const lines = [kind === "error" ? `${color("red", "rouse:")} ${what}` : `rouse: warning: ${what}`];
   const place = where && describePlace(where);
   if (place) lines.push(`  at:   ${place}`);
   if (where?.source && where.column)
@@ -17,7 +17,7 @@ export function describeProblem({ what, where, mend }: Problem): string {
 export function table(
   head: readonly string[],
   rows: readonly string[][],
-  { right = [] }: { right?: readonly number[] } = {},
+  { right = [], stream = process.stdout }: { right?: readonly number[]; stream?: NodeJS.WriteStream } = {},
 ): string {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column]!.length)));
   const line = (cells: readonly string[]): string =>
@@ -25,7 +25,7 @@ export function table(
       .map((cell, column) => (right.includes(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!)))
       .join("  ")
       .trimEnd();
-  return `${[color("bold", line(head), process.stdout), ...rows.map(line)].join("\n")}\n`;
+  return `${[color("bold", line(head), stream), ...rows.map(line)].join("\n")}\n`;
 }
 
 /** Coloured where the stream is a terminal and NO_COLOR is not set. */

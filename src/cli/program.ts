@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import { buildCommand } from "./build-command.ts";
 import { doctorCommand } from "./doctor-command.ts";
+import { runCommand } from "./run-command.ts";
 import { schemaCommand } from "./schema-command.ts";
 
 /** The whole command line. Parsing throws a CommanderError for wrong usage, after it has printed what is wrong. */
@@ -16,6 +17,7 @@ export function createProgram(): Command {
     .showHelpAfterError("(rouse --help tells what there is)")
     .addCommand(buildCommand())
     .addCommand(doctorCommand())
+    .addCommand(runCommand())
     .addCommand(schemaCommand());
 }
 

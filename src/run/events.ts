@@ -4,6 +4,7 @@ import type { HandOver, OpenSocket } from "./sockets.ts";
 /** What happens in a run, as data: the CLI shows it to a person, or prints it as one JSON document a line. Times are milliseconds. */
 export type RunEvent =
   | { readonly event: "listening"; readonly as: HandOver; readonly sockets: readonly ShownSocket[] }
+  | { readonly event: "changed"; readonly files: readonly string[] }
   | { readonly event: "built"; readonly ms: number; readonly warnings: readonly string[] }
   | { readonly event: "build-failed"; readonly problems: readonly Problem[]; readonly keepsServing: boolean }
   | { readonly event: "started"; readonly pid: number; readonly cause: StartCause; readonly socket?: string }
@@ -14,12 +15,11 @@ export type RunEvent =
   | { readonly event: "stopping"; readonly pid: number }
   | { readonly event: "watchdog"; readonly pid: number; readonly kept: boolean; readonly ms: number }
   | { readonly event: "stored"; readonly pid: number; readonly name: string; readonly count: number }
-  | { readonly event: "first-byte"; readonly pid: number; readonly socket: string; readonly ms: number }
+  | { readonly event: "first-byte"; readonly pid: number; readonly ms: number }
   | { readonly event: "accepted"; readonly pid: number; readonly socket: string; readonly peer: string }
   | { readonly event: "refused"; readonly socket: string; readonly peer: string; readonly limit: string }
   | ExitedEvent
   | { readonly event: "waiting"; readonly for: "change" | "connection" | "retry"; readonly ms?: number }
-  | { readonly event: "restarted"; readonly pid: number; readonly ms: number; readonly files: readonly string[] }
   | { readonly event: "signal"; readonly signal: NodeJS.Signals; readonly pids: readonly number[] }
   | { readonly event: "warning"; readonly problem: Problem };
 

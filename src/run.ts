@@ -1,0 +1,109 @@
+import type { Exit } from "./run/child.ts";
+import { prepareEnvironment } from "./run/environment.ts";
+import type { RunEvent } from "./run/events.ts";
+import { startGuardian } from "./run/guardian.ts";
+import { openSockets } from "./run/open-sockets.ts";
+import { createPoller } from "./run/poller.ts";
+import { makeContext } from "./run/run-context.ts";
+import { makeRunFolder } from "./run/run-folder.ts";
+import { makeProgram } from "./run/run-program.ts";
+import { createSession, type Session } from "./run/session.ts";
+import { shownSockets } from "./run/shown-sockets.ts";
+import type { HandOver } from "./run/sockets.ts";
+import { findSubject } from "./run/subject.ts";
+import { wantedSockets } from "./run/wanted-sockets.ts";
+
+export interface RunOptions {
+  /** Absolute path of the folder that holds the definition. */
+  readonly folder: string;
+  /** A program instead of the definition's: no definition is read. */
+  readonly command: readonly string[] | undefined;
+  readonly as: HandOver;
+  /** NAME=ADDRESS each, or as systemfd spells it. */
+  readonly sockets: readonly string[];
+  /** NAME=PORT each. */
+  readonly ports: readonly string[];
+  /** A process for each connection; for a program without a definition. */
+  readonly accept: boolean;
+  readonly withoutPid: boolean;
+  readonly lazy: boolean;
+  readonly watch: boolean;
+  /** Files and folders to watch beside what the bundle is made of; relative to the current folder. */
+  readonly watchPaths: readonly string[];
+  /** As Node takes it, for example "--inspect=9229". */
+  readonly inspect: string | undefined;
+  /** NAME=FILE each. */
+  readonly credentials: readonly string[];
+  readonly environmentFile: string | undefined;
+  /** The machine, for example "linux-x64". */
+  readonly host: string;
+  /** The user's own. */
+  readonly env: NodeJS.ProcessEnv;
+  /** The descriptor that the program's standard output goes to. */
+  readonly stdout: number;
+  readonly emit: (event: RunEvent) => void;
+  /** Calls the handler for each signal that comes to the launcher, until what it gives is called. */
+  readonly onSignal: (handler: (signal: NodeJS.Signals) => void) => () => void;
+}
+
+/**
+ * Runs a service from its sources, or any program, with its sockets handed over as in production.
+ * @returns how the program has ended
+ * @throws {RouseError} before anything is started, and nothing is left then
+ */
+export async function run(options: RunOptions): Promise<Exit> {
+  const subject = await findSubject(options);
+  await using cleanUp = new AsyncDisposableStack();
+  const guardian = startGuardian();
+  cleanUp.defer(() => guardian.close());
+  const folder = makeRunFolder();
+  guardian.folder(folder.path);
+  cleanUp.defer(() => folder.remove());
+
+  const { env, warnings } = prepareEnvironment(subject.service, {
+    ...options,
+    folder: folder.path,
+    environment: options.env,
+  });
+  const platform = options.host.startsWith("darwin") ? "darwin" : "linux";
+  const wanted = options.as === "bind" ? [] : wantedSockets(subject.service, options);
+  const { sockets, problems } = openSockets(wanted, { folder: folder.path, platform });
+  cleanUp.defer(() => {
+    for (const socket of sockets) socket.close();
+  });
+  for (const { address } of sockets) if (address.type === "unix") guardian.socket(address.path);
+  for (const problem of [...subject.warnings, ...warnings, ...problems]) options.emit({ event: "warning", problem });
+
+  const poller = createPoller();
+  cleanUp.defer(() => poller.close());
+  const program = cleanUp.use(makeProgram(subject, folder.path, options));
+  const context = await makeContext({ subject, options, env, sockets, folder: folder.path, guardian, poller, program });
+  cleanUp.defer(() => context.close());
+  const session = createSession(context, sockets, options.lazy);
+  cleanUp.defer(obeySignals(session, options));
+  options.emit({
+    event: "listening",
+    as: options.as,
+    sockets: shownSockets(options.as, sockets, context.perConnection),
+  });
+
+  if (await program.prepare()) await session.begin();
+  program.watch(session);
+  return await session.ended;
+}
+
+// --- internal ---
+
+/** The first request to end is passed on, the second one kills. */
+function obeySignals(session: Session, { emit, onSignal }: RunOptions): () => void {
+  let isStopping = false;
+  return onSignal((signal) => {
+    emit({ event: "signal", signal, pids: session.pids });
+    if (!ENDING.has(signal)) session.signal(signal);
+    else if (isStopping) session.kill();
+    else session.stop(signal);
+    isStopping ||= ENDING.has(signal);
+  });
+}
+
+const ENDING: ReadonlySet<NodeJS.Signals> = new Set(["SIGINT", "SIGTERM", "SIGQUIT"]);

@@ -1,0 +1,87 @@
+import { fstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { Problem } from "../problem.ts";
+import type { OpenSocket } from "./sockets.ts";
+import { pollReadable } from "./system-calls.ts";
+
+/**
+ * Looks every second whether what comes to the sockets is taken, and tells once, after five seconds, where it is not: the
+ * client waits, and nothing else would say why.
+ * @param pid the process that should take it, which leads a session
+ * @returns ends the looking
+ */
+export function watchAcceptance(
+  pid: number,
+  sockets: readonly OpenSocket[],
+  tell: (problem: Problem) => void,
+): () => void {
+  const seconds = new Map<OpenSocket, number>();
+  const timer = setInterval(() => {
+    const readable = pollReadable(
+      sockets.map(({ fd }) => fd),
+      0,
+    );
+    for (const socket of sockets) {
+      const waited = readable.has(socket.fd) ? (seconds.get(socket) ?? 0) + 1 : 0;
+      seconds.set(socket, waited);
+      if (waited === PATIENCE) tell(describe(pid, socket));
+    }
+  }, 1000);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+// --- internal ---
+
+const PATIENCE = 5;
+
+function describe(pid: number, { name, fd, type, url }: OpenSocket): Problem {
+  const what = type === "stream" ? "a connection has waited" : "datagrams have waited";
+  const begin = `${what} on "${name}" (${url}) for ${PATIENCE} s, and process ${pid}`;
+  if (isHeld(pid, fd) === false) {
+    return {
+      code: "socket-closed",
+      what: `${begin} has closed the socket`,
+      mend: "a server that is closed gives its socket away for good: keep it open until the process ends",
+    };
+  }
+  return {
+    code: "not-accepted",
+    what: `${begin} does not take it`,
+    mend: `see that the program listens on the passed socket, activate().listen(server, "${name}"), and that its event loop is not blocked`,
+  };
+}
+
+/** Whether a process of that session has the socket of this descriptor; undefined where it cannot be known. */
+function isHeld(session: number, fd: number): boolean | undefined {
+  const wanted = `socket:[${fstatSync(fd).ino}]`;
+  try {
+    return processesOf(session).some((pid) => descriptors(pid).includes(wanted));
+  } catch {
+    return undefined; // No /proc.
+  }
+}
+
+function processesOf(session: number): string[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && sessionOf(name) === session);
+}
+
+/** proc(5): the sixth field of stat; the second is a name in brackets that may have blanks and brackets. */
+function sessionOf(pid: string): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
+  } catch {
+    return undefined;
+  }
+}
+
+function descriptors(pid: string): string[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).flatMap((name) => {
+    try {
+      return [readlinkSync(`${folder}/${name}`)];
+    } catch {
+      return [];
+    }
+  });
+}

@@ -1,0 +1,32 @@
+import { spawn } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+/** A process beside the launcher that cleans up after it where it cannot: guardian.sh. */
+export interface Guardian {
+  /** A process that leads a session of its own lives; `ended` when it does no more. */
+  started(pid: number): void;
+  ended(pid: number): void;
+  /** To be removed. */
+  socket(path: string): void;
+  folder(path: string): void;
+  /** There is nothing left to clean up. */
+  close(): void;
+}
+
+export function startGuardian(): Guardian {
+  const script = fileURLToPath(new URL("./guardian.sh", import.meta.url));
+  // In a session of its own: a Ctrl-C in the terminal is not meant for it.
+  const child = spawn("/bin/sh", [script], { cwd: "/", detached: true, stdio: ["pipe", "ignore", "ignore"] });
+  child.unref();
+  const pipe = child.stdin as typeof child.stdin & { unref(): void };
+  pipe.unref();
+  pipe.on("error", () => {}); // Somebody has ended it; nobody guards then.
+  const tell = (what: string, value: string | number): void => void pipe.write(`${what} ${value}\n`);
+  return {
+    started: (pid) => tell("started", pid),
+    ended: (pid) => tell("ended", pid),
+    socket: (path) => tell("socket", path),
+    folder: (path) => tell("folder", path),
+    close: () => void pipe.end("done\n"),
+  };
+}

@@ -1,0 +1,141 @@
+/** A group with a process for each connection: systemd's Accept=yes, inetd's nowait. The launcher accepts. */
+import { closeSync } from "node:fs";
+import { readSocket } from "../activation/descriptor.ts";
+import { RouseError } from "../problem.ts";
+import { type Child, endsWithin, startChild } from "./child.ts";
+import { readFirstByte } from "./first-answer.ts";
+import type { Group, RunContext } from "./group.ts";
+import { handOver } from "./hand-over.ts";
+import { createServiceState } from "./service-state.ts";
+import type { OpenSocket } from "./sockets.ts";
+import { acceptConnection, setNonBlocking } from "./system-calls.ts";
+
+export function serveByProcessPerConnection(context: RunContext, socket: OpenSocket): Group {
+  const { emit, poller, guardian } = context;
+  const ended = Promise.withResolvers<{ code: number; signal: null }>();
+  const children = new Set<Child>();
+  /** Of the connections that are being served, also while their processes are being started. */
+  const sources: string[] = [];
+  let isStopping = false;
+  let cancelWait = () => {};
+
+  function waitForConnection(): void {
+    cancelWait = poller.once(socket.fd, () => {
+      for (let fd = acceptConnection(socket.fd); fd !== undefined; fd = acceptConnection(socket.fd)) accepted(fd);
+      waitForConnection();
+    });
+  }
+
+  function accepted(fd: number): void {
+    const peer = peerOf(fd);
+    const limit = reachedLimit(peer.source);
+    if (limit) {
+      closeSync(fd);
+      emit({ event: "refused", socket: socket.name, peer: peer.shown, limit });
+      return;
+    }
+    sources.push(peer.source);
+    void serve(fd, peer)
+      .catch((error) => {
+        if (!(error instanceof RouseError)) throw error;
+        for (const problem of error.problems) emit({ event: "warning", problem });
+      })
+      .finally(() => {
+        sources.splice(sources.indexOf(peer.source), 1);
+        finishIfOver();
+      });
+  }
+
+  /** MaxConnections= and MaxConnectionsPerSource= of systemd.socket(5): what is too much is closed at once. */
+  function reachedLimit(source: string): string | undefined {
+    const { connections, perSource = Number.POSITIVE_INFINITY } = socket.limits;
+    if (sources.length >= connections) return `${connections} connections`;
+    const same = sources.filter((one) => one === source).length;
+    return same >= perSource ? `${perSource} connections from one source` : undefined;
+  }
+
+  async function serve(fd: number, peer: Peer): Promise<void> {
+    const since = performance.now();
+    const program = context.program();
+    const state = createServiceState(undefined, emit);
+    const request = handOver({
+      ...context,
+      command: program.command,
+      // sd_listen_fds_with_names(3): whatever the socket is called.
+      passed: [{ name: "connection", fd }],
+      connection: { ...context.perConnection, peer: peer.remote },
+      notify: context.notify ? { NOTIFY_SOCKET: context.notify.socket.path } : {},
+      reports: program.reports,
+      streams: ["ignore", context.streams[1], context.streams[2]],
+    });
+    const child = await startChild(request, guardian).finally(() => closeSync(fd));
+    children.add(child);
+    context.notify?.attach(child.pid, state);
+    emit({ event: "accepted", pid: child.pid, socket: socket.name, peer: peer.shown });
+    readFirstByte(child.report, (at) => {
+      emit({ event: "first-byte", pid: child.pid, ms: Math.max(0, at - since) });
+    });
+    const exit = await child.exited;
+    context.notify?.socket.readNow();
+    state.end(true);
+    children.delete(child);
+    emit({ event: "exited", pid: child.pid, ...exit, ms: performance.now() - child.since, socket: socket.name });
+  }
+
+  function finishIfOver(): void {
+    if (isStopping && sources.length === 0) ended.resolve({ code: 0, signal: null });
+  }
+
+  return {
+    sockets: [socket],
+    ended: ended.promise,
+    get pids() {
+      return [...children].map(({ pid }) => pid);
+    },
+    async begin() {
+      setNonBlocking(socket.fd);
+      waitForConnection();
+    },
+    async restart() {
+      // Each connection has a process of its own; the next one gets the new program.
+    },
+    signal(signal) {
+      for (const child of children) child.signal(signal);
+    },
+    stop(signal) {
+      isStopping = true;
+      cancelWait();
+      for (const child of children) {
+        if (signal === "SIGINT") child.signalGroup(signal);
+        else child.signal(signal);
+        void endsWithin(child, context.stopTimeout).then((hasEnded) => hasEnded || child.signalGroup("SIGKILL"));
+      }
+      finishIfOver();
+    },
+    kill() {
+      isStopping = true;
+      cancelWait();
+      for (const child of children) child.signalGroup("SIGKILL");
+      finishIfOver();
+    },
+  };
+}
+
+// --- internal ---
+
+interface Peer {
+  readonly shown: string;
+  /** What MaxConnectionsPerSource= counts by. */
+  readonly source: string;
+  readonly remote: { readonly address: string; readonly port?: number } | undefined;
+}
+
+function peerOf(fd: number): Peer {
+  const address = readSocket(fd)?.peer;
+  if (!address) return { shown: "a local client", source: "local", remote: undefined };
+  if (address.type === "unix") return { shown: address.path, source: "local", remote: { address: address.path } };
+  const { port } = address;
+  // A listener for IPv6 takes connections of both.
+  const host = (address.host ?? "").replace(/^::ffff:(?=\d+\.)/, "");
+  return { shown: `${host.includes(":") ? `[${host}]` : host}:${port}`, source: host, remote: { address: host, port } };
+}

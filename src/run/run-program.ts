@@ -1,0 +1,134 @@
+import { isAbsolute, resolve } from "node:path";
+import { type Problem, RouseError } from "../problem.ts";
+import type { RunOptions } from "../run.ts";
+import type { Service } from "../service.ts";
+import type { RunProgram } from "./group.ts";
+import { createProgramBuilder, type Watcher, watchFiles, watchPaths } from "./program-to-come.ts";
+import type { Session } from "./session.ts";
+import type { Subject } from "./subject.ts";
+
+/** What is started, and made anew when something that it is made of changes. */
+export interface ProgramSource extends AsyncDisposable {
+  /** As it was made last. */
+  readonly current: RunProgram;
+  /** Makes it for the first time. @returns false where that failed, and a change may mend it @throws {RouseError} where none would */
+  prepare(): Promise<boolean>;
+  /** From now on each change restarts the session. */
+  watch(session: Session): void;
+}
+
+export function makeProgram(subject: Subject, folder: string, options: RunOptions): ProgramSource {
+  return subject.service
+    ? serviceProgram(subject.service, folder, options)
+    : foreignProgram(subject.command, subject.cwd, options);
+}
+
+// --- internal ---
+
+function serviceProgram(service: Service, folder: string, options: RunOptions): ProgramSource {
+  const { emit } = options;
+  const builder = createProgramBuilder(
+    service,
+    folder,
+    options.inspect === undefined ? {} : { inspect: options.inspect },
+  );
+  const watchers: Watcher[] = [];
+  let current: RunProgram | undefined;
+
+  async function build(): Promise<void> {
+    const since = performance.now();
+    const { command, usesRuntime, warnings } = await builder.build();
+    current = { command, drains: usesRuntime, reports: service.exec === undefined };
+    emit({ event: "built", ms: performance.now() - since, warnings });
+  }
+
+  /** @returns whether there is a program now that was made of what is on disk */
+  async function rebuild(keepsServing: boolean): Promise<boolean> {
+    try {
+      await build();
+      return true;
+    } catch (error) {
+      if (!(error instanceof RouseError)) throw error;
+      emit({ event: "build-failed", problems: error.problems, keepsServing });
+      emit({ event: "waiting", for: "change" });
+      return false;
+    }
+  }
+
+  return {
+    get current() {
+      return current!;
+    },
+    async prepare() {
+      if (options.watch) return await rebuild(false);
+      await build();
+      return true;
+    },
+    watch(session) {
+      if (!options.watch) return;
+      const changed = oneAtATime(async (files: readonly string[]) => {
+        emit({ event: "changed", files });
+        if (files.some((file) => service.readFrom.includes(file)))
+          emit({ event: "warning", problem: definitionChanged });
+        const isBuilt = await rebuild(session.pids.length > 0);
+        watcher.update(builder.files());
+        if (isBuilt) await session.restart(files);
+      });
+      const watcher = watchFiles(builder.files(), changed);
+      watchers.push(watcher);
+      if (options.watchPaths.length > 0) watchers.push(watchPaths(absolute(options.watchPaths, service.root), changed));
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(watchers.map((watcher) => watcher.close()));
+      await builder[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function foreignProgram(command: Subject["command"], cwd: string, options: RunOptions): ProgramSource {
+  let watcher: Watcher | undefined;
+  return {
+    current: { command: command!, drains: false, reports: false },
+    prepare: async () => true,
+    watch(session) {
+      if (!options.watch) return;
+      const paths = options.watchPaths.length > 0 ? options.watchPaths : ["."];
+      watcher = watchPaths(
+        absolute(paths, cwd),
+        oneAtATime(async (files) => {
+          options.emit({ event: "changed", files });
+          await session.restart(files);
+        }),
+      );
+    },
+    async [Symbol.asyncDispose]() {
+      await watcher?.close();
+    },
+  };
+}
+
+/** What comes while the work is going on is done together, after it. */
+function oneAtATime(work: (files: readonly string[]) => Promise<void>): (files: readonly string[]) => void {
+  let waiting: Set<string> | undefined;
+  let isBusy = false;
+  return async function add(files) {
+    waiting = new Set([...(waiting ?? []), ...files]);
+    if (isBusy) return;
+    isBusy = true;
+    while (waiting) {
+      const these = [...waiting];
+      waiting = undefined;
+      await work(these);
+    }
+    isBusy = false;
+  };
+}
+
+const absolute = (paths: readonly string[], cwd: string): string[] =>
+  paths.map((path) => (isAbsolute(path) ? path : resolve(cwd, path)));
+
+const definitionChanged: Problem = {
+  code: "definition-changed",
+  what: "the definition has changed: its sockets, environment and directories are those of the start of this run",
+  mend: "start `rouse run` again to have the new ones",
+};

@@ -1,0 +1,104 @@
+import { closeSync } from "node:fs";
+import type { Child } from "./child.ts";
+import type { RunEvent } from "./events.ts";
+import type { Passed } from "./hand-over.ts";
+import type { Notification } from "./notify-socket.ts";
+
+/** What one service has told its manager of itself, as far as a manager acts on it. */
+export interface ServiceState {
+  /** A new main process. */
+  begin(child: Child): void;
+  /** Descriptors that the program gave to keep, to be passed on after the sockets. */
+  readonly stored: readonly Passed[];
+  receive(notification: Notification): void;
+  /** The main process has ended; where the service is not to be started again, what it has stored goes. */
+  end(discard: boolean): void;
+  readonly isReady: boolean;
+}
+
+/**
+ * Follows sd_notify(3) and systemd.service(5), NotifyAccess=main. It kills nobody: a debugger that halts the program would
+ * else be its end.
+ * @param watchdog milliseconds within which a sign of life is due; undefined: none is
+ */
+export function createServiceState(watchdog: number | undefined, emit: (event: RunEvent) => void): ServiceState {
+  let child: Child | undefined;
+  let ready = false;
+  let reloadingSince: number | undefined;
+  let stored: Passed[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let lastSign = 0;
+  let wasKept = false;
+
+  function signOfLife(pid: number): void {
+    if (watchdog === undefined) return;
+    const now = performance.now();
+    const isFirstOrLate = !wasKept;
+    if (isFirstOrLate && lastSign > 0) emit({ event: "watchdog", pid, kept: true, ms: now - lastSign });
+    wasKept = true;
+    lastSign = now;
+    clearTimeout(timer);
+    timer = setTimeout(() => {
+      wasKept = false;
+      emit({ event: "watchdog", pid, kept: false, ms: performance.now() - lastSign });
+    }, watchdog);
+    timer.unref();
+  }
+
+  function discard(list: readonly Passed[]): void {
+    for (const { fd } of list) closeSync(fd);
+  }
+
+  function store(pid: number, name: string, fds: readonly number[]): void {
+    stored.push(...fds.map((fd) => ({ name, fd })));
+    emit({ event: "stored", pid, name, count: stored.length });
+  }
+
+  return {
+    get stored() {
+      return stored;
+    },
+    get isReady() {
+      return ready;
+    },
+    begin(next) {
+      child = next;
+      ready = false;
+      reloadingSince = undefined;
+      lastSign = 0;
+      wasKept = false;
+    },
+    receive({ pid, message, fds }) {
+      const now = performance.now();
+      if (message.FDSTORE === "1") store(pid, message.FDNAME ?? "stored", fds);
+      // A barrier's descriptor is closed when what came before it has been read: now.
+      else discard(fds.map((fd) => ({ name: "", fd })));
+      if (message.FDSTOREREMOVE === "1") {
+        discard(stored.filter(({ name }) => name === message.FDNAME));
+        stored = stored.filter(({ name }) => name !== message.FDNAME);
+        emit({ event: "stored", pid, name: message.FDNAME ?? "stored", count: stored.length });
+      }
+      if (message.RELOADING === "1") {
+        reloadingSince = now;
+        emit({ event: "reloading", pid });
+      }
+      if (message.READY === "1") {
+        if (reloadingSince !== undefined) emit({ event: "reloaded", pid, ms: now - reloadingSince });
+        else if (!ready) emit({ event: "ready", pid, ms: now - (child?.since ?? now) });
+        ready = true;
+        reloadingSince = undefined;
+        signOfLife(pid);
+      }
+      if (message.STOPPING === "1") emit({ event: "stopping", pid });
+      if (message.WATCHDOG === "1") signOfLife(pid);
+      if (message.STATUS) emit({ event: "status", pid, text: message.STATUS });
+    },
+    end(isOver) {
+      clearTimeout(timer);
+      ready = false;
+      if (!isOver) return;
+      discard(stored);
+      stored = [];
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { readServiceToRun } from "../definition.ts";
+import { type Problem, RouseError } from "../problem.ts";
+import type { RunOptions } from "../run.ts";
+import type { Service } from "../service.ts";
+import { findProgram } from "./find-program.ts";
+
+/** What is to be run: a service by its definition, or a program alone. */
+export interface Subject {
+  readonly service: Service | undefined;
+  /** Instead of a service's. */
+  readonly command: readonly [string, ...string[]] | undefined;
+  readonly cwd: string;
+  readonly warnings: readonly Problem[];
+}
+
+/** @throws {RouseError} where there is no definition, it is wrong, or an option has no meaning for what is to be run */
+export async function findSubject(options: RunOptions): Promise<Subject> {
+  const { command, folder } = options;
+  if (command === undefined) {
+    refuse(options.accept, "--accept", 'set accept: "connection" on the socket in the definition');
+    const { service, warnings } = await readServiceToRun(folder, { host: options.host });
+    return { service, command, cwd: service.root, warnings };
+  }
+  refuse(options.inspect !== undefined, "--inspect", "give it to node itself: rouse run -- node --inspect server.js");
+  const [name = "", ...args] = command;
+  const program = findProgram(name, options.env.PATH, folder);
+  return { service: undefined, command: [program, ...args], cwd: folder, warnings: [] };
+}
+
+// --- internal ---
+
+function refuse(isGiven: boolean, flag: string, mend: string): void {
+  if (isGiven) throw new RouseError({ code: "meaningless-option", what: `${flag} has no meaning here`, mend });
+}
