@@ -30,7 +30,7 @@ done
 signal_all() {
   alive=''
   for pid in $pids; do
-    kill "-$1" -- "-$pid" 2>/dev/null && alive=yes
+    kill -s "$1" -- "-$pid" 2>/dev/null && alive=yes
   done
 }
 
