@@ -46,5 +46,6 @@ IFS=$newline
 for path in $sockets; do
   [ -S "$path" ] && rm -f -- "$path"
 done
-[ -n "$folder" ] && rm -rf -- "$folder"
+# Nobody but root removes a file from a folder that may not be written to: that of the credentials.
+[ -n "$folder" ] && chmod -R u+w -- "$folder" && rm -rf -- "$folder"
 exit 0

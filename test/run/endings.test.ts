@@ -28,8 +28,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
-const gone = async (pid: number): Promise<void> =>
+async function gone(pid: number): Promise<void> {
   await waitFor(`for the end of ${pid}`, async () => !isAlive(pid), { interval: 20 });
+}
 
 describe("rouse run: how a program ends", () => {
   it("ends with the program's exit code, and leaves nothing", async (t) => {
