@@ -1,26 +1,7 @@
-import type { Service } from "../service.ts";
-
-// Until src/run/program.ts and src/run/watch.ts are there.
+// Until src/run/watch.ts is there.
 export interface Watcher {
   update(files: readonly string[]): void;
   close(): Promise<void>;
-}
-
-export interface ProgramBuilder extends AsyncDisposable {
-  build(): Promise<{ command: [string, ...string[]]; usesRuntime: boolean; warnings: string[] }>;
-  files(): readonly string[];
-}
-
-export function createProgramBuilder(
-  service: Service,
-  _folder: string,
-  _options: { inspect?: string },
-): ProgramBuilder {
-  return {
-    build: async () => ({ command: [process.execPath, service.entry!], usesRuntime: true, warnings: [] }),
-    files: () => [],
-    async [Symbol.asyncDispose]() {},
-  };
 }
 
 type OnChange = (files: readonly string[]) => void;

@@ -3,7 +3,8 @@ import { type Problem, RouseError } from "../problem.ts";
 import type { RunOptions } from "../run.ts";
 import type { Service } from "../service.ts";
 import type { RunProgram } from "./group.ts";
-import { createProgramBuilder, type Watcher, watchFiles, watchPaths } from "./program-to-come.ts";
+import { createProgramBuilder } from "./program.ts";
+import { type Watcher, watchFiles, watchPaths } from "./program-to-come.ts";
 import type { Session } from "./session.ts";
 import type { Subject } from "./subject.ts";
 
@@ -27,18 +28,14 @@ export function makeProgram(subject: Subject, folder: string, options: RunOption
 
 function serviceProgram(service: Service, folder: string, options: RunOptions): ProgramSource {
   const { emit } = options;
-  const builder = createProgramBuilder(
-    service,
-    folder,
-    options.inspect === undefined ? {} : { inspect: options.inspect },
-  );
+  const builder = createProgramBuilder(service, folder, options);
   const watchers: Watcher[] = [];
   let current: RunProgram | undefined;
 
   async function build(): Promise<void> {
     const since = performance.now();
     const { command, usesRuntime, warnings } = await builder.build();
-    current = { command, drains: usesRuntime, reports: service.exec === undefined };
+    current = { command: [...command, ...service.args], drains: usesRuntime, reports: service.exec === undefined };
     emit({ event: "built", ms: performance.now() - since, warnings });
   }
 
