@@ -4,6 +4,7 @@
  */
 import { rename, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { hasForeignFunctions } from "../src/activation/ffi.ts";
 import { RouseError } from "../src/problem.ts";
 import type { Target } from "../src/service.ts";
 import { compileMacLibrary } from "./stand-in/compile.ts";
@@ -67,6 +68,7 @@ function unusablePath(folder: string, why: string): RouseError {
 
 /** ld.so only warns about a library that it cannot preload, and then the program would find no launchd. */
 function tryLoading(library: string): void {
+  hasForeignFunctions(); // Which loads node:ffi without Node's warning.
   try {
     process.getBuiltinModule("node:ffi").dlopen(library).lib.close();
   } catch (error) {

@@ -6,7 +6,7 @@ import { writeStandIn } from "../../launchd/stand-in.ts";
 import { bundleService } from "../../src/bundle.ts";
 import { readService } from "../../src/definition.ts";
 import { RouseError } from "../../src/problem.ts";
-import { moduleText, node } from "../activation/program.ts";
+import { moduleText, node, start } from "../activation/program.ts";
 import { hello, makeProject } from "../helpers/project.ts";
 import { has } from "../helpers/tools.ts";
 import { checkContract } from "./contract.ts";
@@ -81,6 +81,14 @@ describe("programs around the one that asks", () => {
     assert.deepEqual(await writeStandIn(folder, { target, label: "a", sockets: {}, env }), {
       env: { XPC_SERVICE_NAME: "a", LD_PRELOAD: `/x.so /y.so:${library}` },
     });
+  });
+
+  it("is written without a word of Node's about what it uses for that", limits, async (t) => {
+    const source = `import { writeStandIn } from ${JSON.stringify(import.meta.resolve("../../launchd/stand-in.ts"))};
+      await writeStandIn(process.argv[1], { target: process.argv[2], label: "a", sockets: {}, env: {} });`;
+    const args = ["--input-type=module", "--eval", source, makeFolder(t), target];
+    const { code, stderr } = await start(node, args).ended;
+    assert.deepEqual([code, stderr], [0, ""]);
   });
 
   it("is written anew beside a program that has loaded the old one", limits, async (t) => {
