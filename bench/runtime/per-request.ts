@@ -2,9 +2,10 @@
 import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { holdSocket, spawnActivated } from "../../test/helpers/passed-socket.ts";
+import type { Command } from "../common/build.ts";
 import type { Figures } from "../common/figures.ts";
 import { median, medianInterval } from "../common/quantile.ts";
-import type { Command, Programs } from "./programs.ts";
+import type { Programs } from "./programs.ts";
 
 export async function measurePerRequest({ pair }: Programs, rounds: number): Promise<Figures> {
   const kept = rowsOf("connections kept alive", await runPair(pair, rounds, true));

@@ -2,12 +2,8 @@ import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { build } from "esbuild";
+import { attempt, buildLoadClient, bundle, type Command } from "../common/build.ts";
 import { buildGo } from "../common/go.ts";
-import { tell } from "../common/tell.ts";
-
-/** A program and its first arguments. */
-export type Command = readonly string[];
 
 export interface Programs {
   /** servers/plain.ts as one script, by the pinned Node. */
@@ -24,7 +20,7 @@ export interface Programs {
   readonly go: Command | undefined;
   /** The library that stands in for launchd on Linux. Undefined where it cannot be compiled. */
   readonly launchd: string | undefined;
-  /** Takes an order and gives a result as load.ts says. */
+  /** Takes an order and gives a result as ../common/load/load.ts says. */
   readonly loadClient: Command;
 }
 
@@ -32,16 +28,16 @@ export const threeNames = ["hello", "admin", "stats"] as const;
 
 /** Builds everything that is measured into a folder. What cannot be had here is told. */
 export async function buildPrograms(folder: string): Promise<Programs> {
-  const [one, three, workers, cluster, pair, plain, bundled, go, goClient, launchd] = await Promise.all([
+  const [one, three, workers, cluster, pair, plain, bundled, go, loadClient, launchd] = await Promise.all([
     buildWithRouse(join(folder, "one"), ["hello"]),
     buildWithRouse(join(folder, "three"), threeNames),
     buildWithRouse(join(folder, "workers"), ["hello"], { workers: 2 }),
-    bundle("servers/cluster.ts", folder),
-    bundle("servers/pair.ts", folder),
-    bundle("servers/plain.ts", folder),
-    bundle("servers/rouse.ts", folder),
-    attemptGo("servers/server.go", folder, "no row for Go"),
-    attemptGo("load/client.go", folder, "the load comes from a client in Node, which costs more"),
+    bundle(here("servers/cluster.ts"), join(folder, "cluster.cjs")),
+    bundle(here("servers/pair.ts"), join(folder, "pair.cjs")),
+    bundle(here("servers/plain.ts"), join(folder, "plain.cjs")),
+    bundle(here("servers/rouse.ts"), join(folder, "rouse.cjs")),
+    attempt("no row for Go", async () => [await buildGo(here("servers/server.go"), join(folder, "go-server"))]),
+    buildLoadClient(folder),
     attempt("no rows for launchd", () => compileLaunchd(join(folder, "launchd-stand-in.so"))),
   ]);
   return {
@@ -52,7 +48,7 @@ export async function buildPrograms(folder: string): Promise<Programs> {
     pair,
     go,
     launchd,
-    loadClient: goClient ?? [process.execPath, here("load/client.ts")],
+    loadClient,
   };
 }
 
@@ -76,31 +72,8 @@ async function buildWithRouse(folder: string, names: readonly string[], more: ob
   return [artifacts.find(({ kind }) => kind === "executable")!.path];
 }
 
-/** CommonJS, as in a built executable: Node's ESM loader costs more than all that is measured here. */
-async function bundle(source: string, folder: string): Promise<Command> {
-  const outfile = join(folder, `${source.replaceAll("/", "-")}.cjs`);
-  const alias = { rouse: join(root, "src/index.ts") };
-  await build({ entryPoints: [here(source)], outfile, alias, bundle: true, platform: "node", target: "node26" });
-  return [process.execPath, outfile];
-}
-
-async function attemptGo(source: string, folder: string, otherwise: string): Promise<Command | undefined> {
-  const program = join(folder, `${source.replaceAll("/", "-")}.program`);
-  return await attempt(otherwise, async () => [await buildGo(here(source), program)]);
-}
-
 async function compileLaunchd(library: string): Promise<string> {
   const source = join(root, "test/fixtures/launchd-stand-in.c");
   await run("cc", ["-O2", "-shared", "-fPIC", "-o", library, source]);
   return library;
-}
-
-/** What cannot be had here is told. */
-async function attempt<T>(otherwise: string, make: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await make();
-  } catch (error) {
-    tell(`${otherwise}: ${(error as Error).message}`);
-    return undefined;
-  }
 }

@@ -1,9 +1,9 @@
 /** What a server answers on a passed socket, beside one that binds its port with plain node:http, and beside Go. */
 import type { Figures } from "../common/figures.ts";
+import { type RunningServer, startPassed, startPlain } from "../common/running-server.ts";
+import { measureThroughput } from "../common/throughput.ts";
+import { throughputFigures } from "../common/throughput-figures.ts";
 import type { Programs } from "./programs.ts";
-import { type RunningServer, startPassed, startPlain } from "./running-server.ts";
-import { measureThroughput } from "./throughput.ts";
-import { throughputFigures } from "./throughput-figures.ts";
 
 /** All servers run at the same time; only one of them is under load. */
 export async function measureServing(programs: Programs, rounds: number): Promise<Figures[]> {

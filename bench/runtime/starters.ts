@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { type HeldSocket, spawnActivated } from "../../test/helpers/passed-socket.ts";
-import { type Command, type Programs, threeNames } from "./programs.ts";
+import type { Command } from "../common/build.ts";
+import { type Programs, threeNames } from "./programs.ts";
 
 /** One contestant of the start cost: a program that measures itself, prints what it found, and ends. */
 export interface Starter {

@@ -1,10 +1,10 @@
 /** What two workers answer, beside one process, where the handler uses the CPU and where it does not. */
 import type { Figures } from "../common/figures.ts";
+import { type RunningServer, startPassed, startPlain, startShared } from "../common/running-server.ts";
+import { measureThroughput } from "../common/throughput.ts";
+import { throughputFigures } from "../common/throughput-figures.ts";
 import type { Programs } from "./programs.ts";
-import { type RunningServer, startPassed, startPlain, startShared } from "./running-server.ts";
 import { compute } from "./servers/answer.ts";
-import { measureThroughput } from "./throughput.ts";
-import { throughputFigures } from "./throughput-figures.ts";
 
 export async function measureWorkers(programs: Programs, rounds: number): Promise<Figures[]> {
   const handlers = [

@@ -3,8 +3,8 @@ import { delimiter, join } from "node:path";
 import type { TestContext } from "node:test";
 
 /** Whether a program can be started by its name. Debian's own tools lie in sbin, which a plain user's PATH lacks. */
-export function isOnPath(program: string): boolean {
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
+export function isOnPath(program: string, path: string = process.env.PATH ?? ""): boolean {
+  const folders = [...path.split(delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"];
   return folders.some((folder) => isExecutable(join(folder, program)));
 }
 

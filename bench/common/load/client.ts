@@ -1,6 +1,6 @@
 /** A load client for where there is no Go: client.go, with the same order and result. Raw sockets, because node:http would cost more than the servers do. */
 import { connect } from "node:net";
-import { quantile } from "../../common/quantile.ts";
+import { quantile } from "../quantile.ts";
 import type { LoadOrder } from "./load.ts";
 
 const { port, connections, milliseconds, keepAlive } = JSON.parse(process.argv[2]!) as LoadOrder;

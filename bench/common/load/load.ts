@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { Command } from "../programs.ts";
+import type { Command } from "../build.ts";
 
 /** What client.go and client.ts take, as their argument. */
 export interface LoadOrder {

@@ -1,5 +1,5 @@
+import type { Command } from "./build.ts";
 import { type LoadOrder, load } from "./load/load.ts";
-import type { Command } from "./programs.ts";
 import type { RunningServer } from "./running-server.ts";
 
 /** One server under one kind of load. */

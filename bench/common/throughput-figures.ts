@@ -1,5 +1,5 @@
-import type { Figures } from "../common/figures.ts";
-import { median, medianInterval } from "../common/quantile.ts";
+import type { Figures } from "./figures.ts";
+import { median, medianInterval } from "./quantile.ts";
 import type { Slice } from "./throughput.ts";
 
 export interface ThroughputRow {
