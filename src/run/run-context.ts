@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import type { StandInSockets } from "../../launchd/stand-in/job.ts";
 import { writeStandIn } from "../../launchd/stand-in.ts";
 import type { RunOptions } from "../run.ts";
 import type { Target } from "../service.ts";
@@ -100,14 +101,12 @@ async function launchdVariables({
 }: ContextRequest): Promise<Record<string, string>> {
   const shared = sockets.filter(({ accept }) => accept === undefined);
   const names = Object.groupBy(shared, ({ name }) => name);
-  const descriptors = Object.entries(names).map(([name, list]) => [
-    name,
-    list!.map((socket) => descriptorOf("launchd", shared.indexOf(socket), false)!),
-  ]);
+  const places = (list: readonly OpenSocket[] = []): StandInSockets[string] =>
+    list.map((socket) => ({ fd: socket.fd, descriptor: descriptorOf("launchd", shared.indexOf(socket), false)! }));
   const standIn = await writeStandIn(folder, {
     target: options.host as Target,
     label: subject.service?.name ?? "rouse.run",
-    sockets: Object.fromEntries(descriptors),
+    sockets: Object.fromEntries(Object.entries(names).map(([name, list]) => [name, places(list)])),
     env,
   });
   return standIn.env;

@@ -7,9 +7,11 @@ import { text } from "node:stream/consumers";
 
 const patience = (): AbortSignal => AbortSignal.timeout(20_000);
 
-/** The body of an HTTP answer, over a connection of its own. */
-export async function ask(place: { readonly port: number } | { readonly path: string }, path = "/"): Promise<string> {
-  const where = "port" in place ? { host: "127.0.0.1", port: place.port } : { socketPath: place.path };
+export type Place = { readonly host?: string; readonly port: number } | { readonly path: string };
+
+/** The body of an HTTP answer, over a connection of its own. A place without a host is on 127.0.0.1. */
+export async function ask(place: Place, path = "/"): Promise<string> {
+  const where = "port" in place ? { host: "127.0.0.1", ...place } : { socketPath: place.path };
   const asked = request({ ...where, path, agent: false, signal: patience() }).end();
   const [answer] = await once(asked, "response", { signal: patience() });
   return await text(answer);

@@ -113,6 +113,15 @@ await activation.ready();
     }
   });
 
+  test("serves every address of a name with one server", async (t) => {
+    const project = makeProject(t, hello({ server: web }));
+    const run = startRun(t, [project, "-s", `http=${free}`, "-s", `http=${free}`, "-s", "http=[::1]:0"]);
+    const { sockets } = await run.event("listening");
+    const places = sockets.flatMap(({ address }) => (address.type === "tcp" ? [address] : []));
+    assert.equal(places.length, 3);
+    for (const { host, port } of places) assert.equal(await ask({ host: host!, port }), "http from systemd");
+  });
+
   test("gets datagrams as inetd gives them, wait", async (t) => {
     const server = `import { createSocket } from "node:dgram";
 import { activate } from "rouse";
@@ -204,6 +213,22 @@ createServer((request, response) => response.end("plain")).listen({ fd: 3 });
 });
 
 describe("a shell script", () => {
+  test("is the service of a definition, with its connection as descriptor 0", async (t) => {
+    const project = makeProject(t, {
+      "package.json": { name: "quote", version: "1.0.0" },
+      "rouse.config.json": {
+        exec: join(programs, "quote.sh"),
+        sockets: { quote: { listen: 17, accept: "connection" } },
+        connection: { stdin: "socket" },
+      },
+    });
+    for (const as of ["systemd", "inetd"]) {
+      const run = startRun(t, [project, "--as", as, "-s", `quote=${free}`]);
+      assert.equal(await askLine(await run.port("quote"), "hello"), "you said: hello\n");
+      await run.stop();
+    }
+  });
+
   test("answers each connection on its standard input and output, as inetd does it with nowait", async (t) => {
     const run = startRun(t, ["--as", "inetd", "--accept", "-s", `quote=${free}`, "--", join(programs, "quote.sh")]);
     const port = await run.port("quote");
