@@ -1,3 +1,4 @@
+import { RouseError } from "./problem.ts";
 import type { Exit } from "./run/child.ts";
 import { prepareEnvironment } from "./run/environment.ts";
 import type { RunEvent } from "./run/events.ts";
@@ -9,7 +10,7 @@ import { makeRunFolder } from "./run/run-folder.ts";
 import { makeProgram } from "./run/run-program.ts";
 import { createSession, type Session } from "./run/session.ts";
 import { shownSockets } from "./run/shown-sockets.ts";
-import type { HandOver } from "./run/sockets.ts";
+import type { HandOver, WantedSocket } from "./run/sockets.ts";
 import { findSubject } from "./run/subject.ts";
 import { wantedSockets } from "./run/wanted-sockets.ts";
 
@@ -67,6 +68,7 @@ export async function run(options: RunOptions): Promise<Exit> {
   });
   const platform = options.host.startsWith("darwin") ? "darwin" : "linux";
   const wanted = options.as === "bind" ? [] : wantedSockets(subject.service, options);
+  refuseNeverStarting(options, wanted);
   const { sockets, problems } = openSockets(wanted, { folder: folder.path, platform });
   cleanUp.defer(() => {
     for (const socket of sockets) socket.close();
@@ -93,6 +95,15 @@ export async function run(options: RunOptions): Promise<Exit> {
 }
 
 // --- internal ---
+
+function refuseNeverStarting({ as, lazy }: RunOptions, wanted: readonly WantedSocket[]): void {
+  if (wanted.length > 0 || (as !== "inetd" && !lazy)) return;
+  throw new RouseError({
+    code: "never-starts",
+    what: `${lazy ? "with --lazy" : "as inetd would do it,"} a connection starts the program, and there is no socket`,
+    mend: as === "bind" ? "leave --lazy or --as bind out" : "give it one, for example --socket http=8080",
+  });
+}
 
 /** The first request to end is passed on, the second one kills. */
 function obeySignals(session: Session, { emit, onSignal }: RunOptions): () => void {

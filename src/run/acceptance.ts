@@ -1,6 +1,6 @@
 import { fstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import type { Problem } from "../problem.ts";
-import type { OpenSocket } from "./sockets.ts";
+import type { HandOver, OpenSocket } from "./sockets.ts";
 import { pollReadable } from "./system-calls.ts";
 
 /**
@@ -12,6 +12,7 @@ import { pollReadable } from "./system-calls.ts";
 export function watchAcceptance(
   pid: number,
   sockets: readonly OpenSocket[],
+  as: HandOver,
   tell: (problem: Problem) => void,
 ): () => void {
   const seconds = new Map<OpenSocket, number>();
@@ -23,7 +24,7 @@ export function watchAcceptance(
     for (const socket of sockets) {
       const waited = readable.has(socket.fd) ? (seconds.get(socket) ?? 0) + 1 : 0;
       seconds.set(socket, waited);
-      if (waited === PATIENCE) tell(describe(pid, socket));
+      if (waited === PATIENCE) tell(describe(pid, socket, as));
     }
   }, 1000);
   timer.unref();
@@ -34,7 +35,7 @@ export function watchAcceptance(
 
 const PATIENCE = 5;
 
-function describe(pid: number, { name, fd, type, url }: OpenSocket): Problem {
+function describe(pid: number, { name, fd, type, url }: OpenSocket, as: HandOver): Problem {
   const what = type === "stream" ? "a connection has waited" : "datagrams have waited";
   const begin = `${what} on "${name}" (${url}) for ${PATIENCE} s, and process ${pid}`;
   if (isHeld(pid, fd) === false) {
@@ -47,8 +48,13 @@ function describe(pid: number, { name, fd, type, url }: OpenSocket): Problem {
   return {
     code: "not-accepted",
     what: `${begin} does not take it`,
-    mend: `see that the program listens on the passed socket, activate().listen(server, "${name}"), and that its event loop is not blocked`,
+    mend: `see that the program listens on the passed socket, ${howTo(as, name)}, and that its event loop is not blocked`,
   };
+}
+
+function howTo(as: HandOver, name: string): string {
+  if (as === "fd") return "whose descriptor SERVER_LISTEN_FD and --fd name (activate({ fdFlag: true }) reads them)";
+  return `activate().listen(server, "${name}") or what its language has for that`;
 }
 
 /** Whether a process of that session has the socket of this descriptor; undefined where it cannot be known. */

@@ -40,7 +40,9 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     state.begin(next);
     context.notify?.attach(next.pid, state);
     emit({ event: "started", pid: next.pid, cause, ...(socket && { socket: socket.name }) });
-    const stopLooking = watchAcceptance(next.pid, sockets, (problem) => emit({ event: "warning", problem }));
+    const stopLooking = watchAcceptance(next.pid, sockets, context.as, (problem) =>
+      emit({ event: "warning", problem }),
+    );
     readFirstByte(next.report, (at, acceptedAt) => {
       emit({ event: "first-byte", pid: next.pid, ms: Math.max(0, at - (waitingSince ?? acceptedAt)) });
     });

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
+import { readFileSync, utimesSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { ask } from "../helpers/ask.ts";
+import { makeProject } from "../helpers/project.ts";
 import { startRun } from "../helpers/run.ts";
 import { SERVER, script } from "./script.ts";
 
@@ -35,7 +39,6 @@ if (kept.length === 0) {
     const run = startRun(t, [...HTTP, "--watch-path", command.at(-1)!, "--", ...command]);
     await run.printed(/stored/);
     assert.equal((await run.event("stored")).name, "kept");
-    const { utimesSync } = await import("node:fs");
     utimesSync(command.at(-1)!, new Date(), new Date());
     await run.printed(/kept: stream listener/);
   });
@@ -57,10 +60,23 @@ setInterval(() => {}, 1000);`;
 
   it("offers no notify socket where the real thing has none", async (t) => {
     for (const as of ["inetd", "fd", "launchd"]) {
-      const lines = `console.log("notify", process.env.NOTIFY_SOCKET, process.env.LISTEN_FDS); setInterval(() => {}, 1000);`;
-      const run = startRun(t, ["--as", as, "--", ...script(t, lines)]);
-      if (as === "inetd") assert.equal((await run.ended).code, 1);
-      else await run.printed(/notify undefined undefined/);
+      const lines = `console.error("notify", process.env.NOTIFY_SOCKET, process.env.LISTEN_FDS); process.exit(5);`;
+      const report = join(makeProject(t, {}), "report");
+      const run = startRun(t, [
+        ...HTTP,
+        "--as",
+        as,
+        "--",
+        "/bin/sh",
+        "-c",
+        `exec "$@" 2>"${report}"`,
+        "sh",
+        ...script(t, lines),
+      ]);
+      const client = connect(await run.port("http"), "127.0.0.1").on("error", () => {});
+      assert.equal((await run.event("exited")).code, 5);
+      assert.equal(readFileSync(report, "utf8"), "notify undefined undefined\n");
+      client.destroy();
     }
   });
 });

@@ -25,13 +25,16 @@ describe("rouse run --lazy", () => {
   });
 
   it("loses no connection over many idle exits", async (t) => {
-    const idle = SERVER.replace("fallback:", "idleExit: 1, fallback:");
+    const idle = SERVER.replace("fallback:", "idleExit: 1000, fallback:");
     const run = startRun(t, [...HTTP, "--lazy", "--", ...script(t, idle)]);
     const port = await run.port("http");
-    for (let round = 0; round < 15; round++) {
+    for (let round = 0; round < 8; round++) {
       const answers = await Promise.all([ask({ port }), ask({ port }), ask({ port })]);
       for (const answer of answers) assert.match(answer, /^\d+$/);
+      // About when it leaves.
+      await new Promise((resolve) => setTimeout(resolve, 990 + 10 * round));
     }
+    assert.ok(run.events.filter(({ event }) => event === "started").length > 1);
   });
 
   it("waits longer and longer for a program that ends without accepting, and says why", async (t) => {
@@ -47,6 +50,12 @@ describe("rouse run --lazy", () => {
     );
     assert.deepEqual(pauses, [100, 200, 400, 800]);
     client.destroy();
+  });
+
+  it("refuses to wait for a connection where there is no socket", async (t) => {
+    const run = startRun(t, ["--lazy", "--", "sleep", "60"]);
+    assert.equal((await run.ended).code, 1);
+    assert.match(run.stderr, /a connection starts the program, and there is no socket\n {2}mend: /);
   });
 
   it("ends at a signal also where nothing runs", async (t) => {
