@@ -3,6 +3,7 @@
  * over a pair of unix sockets. Without node:ffi each answers undefined.
  */
 import { closeSync } from "node:fs";
+import { isIPv4 } from "node:net";
 import { constants } from "node:os";
 import type { Address } from "./address.ts";
 import { exchangeMessage, foreign, isDarwin, RIGHTS, rightsTo, SOL_SOCKET } from "./ffi.ts";
@@ -92,7 +93,7 @@ function bindOne(address: Address, backlog: number): { readonly fd: number } | F
 
 export function family(address: Address): number {
   if (address.type === "unix") return AF_UNIX;
-  return address.host?.includes(".") ? AF_INET : AF_INET6;
+  return isIPv4(address.host ?? "") ? AF_INET : AF_INET6;
 }
 
 /** A sockaddr_un, sockaddr_in or sockaddr_in6. macOS has the length in the first byte, Linux a family of two. */
@@ -105,7 +106,7 @@ export function socketAddress(address: Address): Buffer {
   else {
     bytes.writeUInt16BE(address.port, 2);
     const { host = "::" } = address;
-    if (host.includes(".")) bytes.set(host.split(".").map(Number), 4);
+    if (isIPv4(host)) bytes.set(host.split(".").map(Number), 4);
     else bytes.set(ipv6Bytes(host), 8);
   }
   return bytes;

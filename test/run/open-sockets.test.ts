@@ -39,6 +39,12 @@ describe("an open socket serves in a child", () => {
     }
   });
 
+  it("TCP at an IPv4 address that is written as IPv6", async (t) => {
+    const [http] = openHere(t, [want("http", "[::ffff:127.0.0.1]:0")]).sockets;
+    await startOther(t, SERVE, { fds: [http!.fd] });
+    assert.equal(await ask({ port: portOf(http!) }), "served");
+  });
+
   it("UDP", async (t) => {
     const { sockets } = openHere(t, [want("stats", "udp:0")]);
     const [stats] = sockets;

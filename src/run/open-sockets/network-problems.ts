@@ -76,24 +76,14 @@ function withoutIpv6(wish: Wish, address: NetworkAddress): Problem {
 }
 
 /** What to write to have another port. */
-function elsewhere({ socket }: Wish, address: NetworkAddress, free: number | undefined): string {
+function elsewhere({ socket, isExplicit }: Wish, address: NetworkAddress, free: number | undefined): string {
   if (free === undefined) return "choose another port";
-  const ports = new Set(socket.listen.flatMap((one) => (one.address.type === "unix" ? [] : [one.address.port])));
-  const option =
-    ports.size === 1 ? `--port ${socket.name}=${free}` : socketOptions(socket.listen.map((one) => one.address));
-  function socketOptions(all: readonly NetworkOrUnix[]): string {
-    return all
-      .map((one) => `--socket ${socket.name}=${formatAddress(same(one, address) ? { ...address, port: free! } : one)}`)
-      .join(" ");
-  }
-  if (socket.name === UNNAMED) return `choose another port, for example ${free}`;
-  return `choose another port: ${option}`;
-}
-
-type NetworkOrUnix = Parameters<typeof formatAddress>[0];
-
-function same(one: NetworkOrUnix, other: NetworkAddress): boolean {
-  return formatAddress(one) === formatAddress(other);
+  const { name, listen } = socket;
+  if (name === UNNAMED) return `choose another port, for example ${free}`;
+  const ports = new Set(listen.flatMap((one) => (one.address.type === "unix" ? [] : [one.address.port])));
+  if (!isExplicit && ports.size === 1) return `choose another port: --port ${name}=${free}`;
+  const moved = listen.map((one) => (one.address === address ? { ...address, port: free } : one.address));
+  return `choose another port: ${moved.map((one) => `--socket ${name}=${formatAddress(one)}`).join(" ")}`;
 }
 
 function portAlone({ socket }: Wish, { type, port }: NetworkAddress): string {
