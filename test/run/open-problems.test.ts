@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from "node:fs";
 import { createServer } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import fc from "fast-check";
 import type { WantedSocket } from "../../src/run/sockets.ts";
@@ -31,7 +31,7 @@ describe("a port in use", () => {
       const [problem, ...more] = failHere(t, [want("http", listen(port))]);
       assert.deepEqual(more, []);
       const kind = source.includes("dgram") ? "UDP port" : "port";
-      const program = `node -e ${source}`;
+      const program = `${basename(process.execPath)} -e ${source}`;
       const command = program.length > 60 ? `${program.slice(0, 59)}…` : program;
       assert.equal(
         problem!.what,
@@ -160,7 +160,10 @@ describe("a path that cannot be had", () => {
     const { pid } = await startOther(t, source);
     const [problem] = failHere(t, [want("s", `unix:${path}`)]);
     assert.equal(problem!.code, "path-in-use");
-    assert.match(problem!.what, new RegExp(`^node -e .* \\(pid ${pid}\\) listens on ${path}$`));
+    assert.match(
+      problem!.what,
+      new RegExp(`^${basename(process.execPath)} -e .* \\(pid ${pid}\\) listens on ${path}$`),
+    );
     assert.match(problem!.mend!, /^end that process, or choose another path, for example --socket s=\S+s-2\.sock$/);
     assert.ok(lstatSync(path).isSocket());
   });

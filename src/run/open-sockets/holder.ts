@@ -53,6 +53,8 @@ export function commandOf(pid: number): string | undefined {
 
 /** TCP_LISTEN (net/tcp_states.h). */
 const LISTEN = "0A";
+/** __SO_ACCEPTCON (linux/net.h). */
+const SO_ACCEPTCON = 1 << 16;
 
 function holderOf(inode: string, address: Address, uid: number | undefined): Holder {
   const pids = pidsOf(inode);
@@ -70,10 +72,11 @@ function pidsOf(inode: string): number[] {
     .filter((pid) => list(`/proc/${pid}/fd`).some((fd) => link(`/proc/${pid}/fd/${fd}`) === `socket:[${inode}]`));
 }
 
-/** It is listed as it was bound: with the path that its process wrote. */
+/** It is listed as it was bound: with the path that its process wrote. So are the connections that it has accepted. */
 function findUnixHolder(path: string): Holder | undefined {
   // Num RefCount Protocol Flags Type St Inode Path
-  const entry = lines("unix").find(([, , , , , , , listed]) => listed === path);
+  const found = lines("unix").filter((fields) => fields.slice(7).join(" ") === path);
+  const entry = found.find(([, , , flags = ""]) => Number.parseInt(flags, 16) & SO_ACCEPTCON) ?? found[0];
   return entry && holderOf(entry[6]!, { type: "unix", path }, undefined);
 }
 

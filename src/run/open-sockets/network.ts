@@ -53,7 +53,7 @@ function mayBeAbsent(wish: Wish): boolean {
 /** At the first of these ports that is free and that no other socket of this run wants, else at any. */
 function openFree(wish: Wish, address: NetworkAddress, ports: readonly number[]): Opened | Failed {
   for (const port of [...ports, ...Array<number>(TRIES).fill(0)]) {
-    if (port > 65535 || isWanted(wish, { ...address, port })) continue;
+    if (port > 65535) continue;
     const result = bindAt(wish, { ...address, port });
     if ("errno" in result) {
       if (port === 0) return result;
