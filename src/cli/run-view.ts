@@ -112,7 +112,7 @@ function personView(write: (text: string) => void, talks: boolean, verbose: bool
 const ENDING: ReadonlySet<string> = new Set(["SIGINT", "SIGTERM", "SIGQUIT"]);
 const causes = { start: "", connection: " by a connection", change: " by a change", retry: " again" } as const;
 
-const isFailure = ({ code }: ExitedEvent): boolean => code !== 0;
+const isFailure = ({ code, isIgnored }: ExitedEvent): boolean => code !== 0 && !isIgnored;
 const isQuiet = (event: ExitedEvent): boolean => !isFailure(event) && event.socket !== undefined;
 
 function waitsForConnection(again: boolean): string {

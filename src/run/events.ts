@@ -39,5 +39,8 @@ export interface ExitedEvent {
   readonly signal: NodeJS.Signals | null;
   /** How long it had lived. */
   readonly ms: number;
+  /** Of a process for one connection. */
   readonly socket?: string;
+  /** The definition says that no exit code is a failure. */
+  readonly isIgnored?: true;
 }

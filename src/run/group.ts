@@ -45,7 +45,7 @@ export interface RunContext {
   /** Only under systemd, and where the system has such sockets. */
   readonly notify: { readonly socket: NotifySocket; attach(pid: number, state: ServiceState): void } | undefined;
   /** Of a process for one connection (systemd.service(5)). */
-  readonly perConnection: { readonly onStdin: boolean; readonly stderrToo: boolean };
+  readonly perConnection: { readonly onStdin: boolean; readonly stderrToo: boolean; readonly ignoreExit: boolean };
 }
 
 export interface RunProgram {

@@ -79,7 +79,14 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
     context.notify?.socket.readNow();
     state.end(true);
     children.delete(child);
-    emit({ event: "exited", pid: child.pid, ...exit, ms: performance.now() - child.since, socket: socket.name });
+    emit({
+      event: "exited",
+      pid: child.pid,
+      ...exit,
+      ms: performance.now() - child.since,
+      socket: socket.name,
+      ...(context.perConnection.ignoreExit && { isIgnored: true }),
+    });
   }
 
   function finishIfOver(): void {

@@ -47,7 +47,11 @@ export async function makeContext(request: ContextRequest): Promise<RunContext &
     withoutPid: options.withoutPid,
     isWatching: options.watch,
     notify,
-    perConnection: { onStdin: connection?.stdin === "socket", stderrToo: connection?.stderr === "socket" },
+    perConnection: {
+      onStdin: connection?.stdin === "socket",
+      stderrToo: connection?.stderr === "socket",
+      ignoreExit: connection?.ignoreExit ?? false,
+    },
     close() {
       for (const stop of stops) stop();
     },
