@@ -28,8 +28,9 @@ function personView(write: (text: string) => void, talks: boolean, verbose: bool
   /** A restart is one line, put together from what is told of it. */
   let restart: { parts: string[]; timer?: NodeJS.Timeout } | undefined;
   let restarts = 0;
+  /** Of the processes that were started by a change: their first answers are nothing to remark. */
+  const restarted = new Set<number>();
   let wasTold = false;
-  let isEnding = false;
 
   function endRestart(): void {
     clearTimeout(restart?.timer);
@@ -64,6 +65,7 @@ function personView(write: (text: string) => void, talks: boolean, verbose: bool
       case "started":
         if (restart && event.cause === "change") {
           restarts += 1;
+          restarted.add(event.pid);
           restart.parts.unshift(`restart ${restarts}`);
           restart.parts.push(`pid ${event.pid}`);
           // Not every program says that it is ready.
@@ -78,13 +80,17 @@ function personView(write: (text: string) => void, talks: boolean, verbose: bool
         } else say(`pid ${event.pid} is ready after ${time(event.ms)}`);
         return;
       case "first-byte":
-        tell(`first answer ${time(event.ms)} after the connection`);
+        if (verbose || !restarted.has(event.pid)) tell(`first answer ${time(event.ms)} after the connection`);
+        return;
+      case "stopping":
+        if (verbose) tell(`pid ${event.pid} is stopping`);
         return;
       case "exited":
-        if (!isQuiet(event) || verbose) endRestart();
         // What we have passed on is no failure.
-        if (isFailure(event) && !isEnding) write(`${color("red", "rouse:")} ${describeExit(event)}\n`);
-        else if (verbose || (event.socket === undefined && !restart)) say(describeExit(event));
+        if (isFailure(event) && !event.wasAsked) {
+          endRestart();
+          write(`${color("red", "rouse:")} ${describeExit(event)}\n`);
+        } else if (verbose || (event.socket === undefined && !restart)) tell(describeExit(event));
         return;
       case "waiting":
         if (event.for === "retry") tell(`the next try comes in ${time(event.ms!)}`);
@@ -92,7 +98,6 @@ function personView(write: (text: string) => void, talks: boolean, verbose: bool
         wasTold = true;
         return;
       case "signal":
-        isEnding ||= ENDING.has(event.signal);
         if (event.pids.length > 0 && ENDING.has(event.signal)) tell(`${event.signal} passed on; once more kills`);
         return;
       case "warning":
@@ -113,7 +118,6 @@ const ENDING: ReadonlySet<string> = new Set(["SIGINT", "SIGTERM", "SIGQUIT"]);
 const causes = { start: "", connection: " by a connection", change: " by a change", retry: " again" } as const;
 
 const isFailure = ({ code, isIgnored }: ExitedEvent): boolean => code !== 0 && !isIgnored;
-const isQuiet = (event: ExitedEvent): boolean => !isFailure(event) && event.socket !== undefined;
 
 function waitsForConnection(again: boolean): string {
   return again ? "waits for the next connection" : "waits for a connection";
@@ -129,8 +133,6 @@ function describeOther(
       return `pid ${event.pid} reloads`;
     case "reloaded":
       return `pid ${event.pid} has reloaded in ${time(event.ms)}`;
-    case "stopping":
-      return `pid ${event.pid} is stopping`;
     case "watchdog":
       return event.kept
         ? `pid ${event.pid} keeps its watchdog: a sign of life after ${time(event.ms)}`
@@ -148,7 +150,7 @@ function describeOther(
 
 function describeExit({ pid, code, signal, ms }: ExitedEvent): string {
   const how = signal ? `was ended by ${signal}` : code === 0 ? "has ended" : `has ended with exit code ${code}`;
-  return `pid ${pid} ${how} after ${time(ms)}`;
+  return `pid ${pid} ${how}, ${time(ms)} after its start`;
 }
 
 function socketTable(as: string, sockets: readonly ShownSocket[]): string {

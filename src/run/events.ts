@@ -41,6 +41,8 @@ export interface ExitedEvent {
   readonly ms: number;
   /** Of a process for one connection. */
   readonly socket?: string;
+  /** It had been asked to end, by a signal to the launcher or since another process takes its place. */
+  readonly wasAsked: boolean;
   /** The definition says that no exit code is a failure. */
   readonly isIgnored?: true;
 }

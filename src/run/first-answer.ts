@@ -1,9 +1,8 @@
 import type { Readable } from "node:stream";
 
 /**
- * Reads what a program that was built for this run tells of its first answer: one line, `first-byte MICROSECONDS`, by the clock
- * that performance.now() and CLOCK_MONOTONIC share.
- * @param answered gets when that was, as performance.now()
+ * Reads what a program that was built for this run tells of its first answer: one line, as first-byte.ts writes it.
+ * @param answered gets when that was, and when the first connection was taken, as performance.now()
  */
 export function readFirstByte(report: Readable | undefined, answered: (at: number, acceptedAt: number) => void): void {
   if (!report) return;
@@ -14,8 +13,8 @@ export function readFirstByte(report: Readable | undefined, answered: (at: numbe
     text += piece;
   });
   report.on("end", () => {
-    const [, at, acceptedAt = at] = /^first-byte (\d+)(?: accepted (\d+))?$/m.exec(text) ?? [];
-    if (at !== undefined) answered(toPerformance(at), toPerformance(acceptedAt!));
+    const [, at, acceptedAt] = /^first-byte (\d+) accepted (\d+)$/m.exec(text) ?? [];
+    if (at !== undefined && acceptedAt !== undefined) answered(toPerformance(at), toPerformance(acceptedAt));
   });
   (report as Readable & { unref?(): void }).unref?.();
 }

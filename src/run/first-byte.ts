@@ -4,8 +4,8 @@ import { closeSync, writeSync } from "node:fs";
 import { Server, Socket } from "node:net";
 
 /**
- * Writes `first-byte MICROSECONDS` (CLOCK_MONOTONIC) to a descriptor, once, when a server of this process answers, and
- * closes it. Until then it looks at what is written to connections; afterwards everything is as it was. It keeps nothing
+ * Writes `first-byte MICROSECONDS accepted MICROSECONDS` (CLOCK_MONOTONIC) to a descriptor, once, when a server of this process
+ * answers, and closes it; the second is when the first connection was taken. Until then it looks at what is written to connections; afterwards everything is as it was. It keeps nothing
  * alive. Datagrams are not told of.
  */
 export function reportFirstByte(fd: number): void {
@@ -14,14 +14,16 @@ export function reportFirstByte(fd: number): void {
   const { _write, _writev, connect } = Socket.prototype as InnerSocket;
   const { emit } = Server.prototype;
   let isTold = false;
+  let accepted: bigint | undefined;
 
   const tell = (): void => {
     if (isTold) return;
     isTold = true;
     for (const restore of wrapped) restore();
     unsubscribe(HTTP2_ANSWER, tell);
+    const now = process.hrtime.bigint();
     try {
-      writeSync(fd, `first-byte ${process.hrtime.bigint() / 1000n}\n`);
+      writeSync(fd, `first-byte ${now / 1000n} accepted ${(accepted ?? now) / 1000n}\n`);
       closeSync(fd);
     } catch {
       // The launcher is gone.
@@ -37,6 +39,7 @@ export function reportFirstByte(fd: number): void {
 
   const wrapped = [
     wrap(Server.prototype, "emit", function (this: Server, ...args: Parameters<Server["emit"]>) {
+      if (args[0] === "connection") accepted ??= process.hrtime.bigint();
       // A TLS server has the connection under both names: what goes out before the second is no answer yet.
       if (ANSWERING.includes(args[0]) && typeof args[1] === "object" && args[1]) served.add(args[1]);
       return Reflect.apply(emit, this, args);

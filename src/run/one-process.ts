@@ -49,7 +49,8 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     void next.exited.then((exit) => {
       stopLooking();
       context.notify?.socket.readNow();
-      emit({ event: "exited", pid: next.pid, ...exit, ms: performance.now() - next.since });
+      const wasAsked = isStopping || draining.has(next);
+      emit({ event: "exited", pid: next.pid, ...exit, ms: performance.now() - next.since, wasAsked });
       afterExit(next, exit);
     });
   }

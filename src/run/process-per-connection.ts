@@ -85,6 +85,7 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
       ...exit,
       ms: performance.now() - child.since,
       socket: socket.name,
+      wasAsked: isStopping,
       ...(context.perConnection.ignoreExit && { isIgnored: true }),
     });
   }

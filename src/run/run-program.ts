@@ -4,9 +4,9 @@ import type { RunOptions } from "../run.ts";
 import type { Service } from "../service.ts";
 import type { RunProgram } from "./group.ts";
 import { createProgramBuilder } from "./program.ts";
-import { type Watcher, watchFiles, watchPaths } from "./program-to-come.ts";
 import type { Session } from "./session.ts";
 import type { Subject } from "./subject.ts";
+import { type Watcher, type WatchOptions, watchFiles, watchPaths } from "./watch.ts";
 
 /** What is started, and made anew when something that it is made of changes. */
 export interface ProgramSource extends AsyncDisposable {
@@ -47,7 +47,7 @@ function serviceProgram(service: Service, folder: string, options: RunOptions): 
     } catch (error) {
       if (!(error instanceof RouseError)) throw error;
       emit({ event: "build-failed", problems: error.problems, keepsServing });
-      emit({ event: "waiting", for: "change" });
+      if (!keepsServing) emit({ event: "waiting", for: "change" });
       return false;
     }
   }
@@ -71,9 +71,10 @@ function serviceProgram(service: Service, folder: string, options: RunOptions): 
         watcher.update(builder.files());
         if (isBuilt) await session.restart(files);
       });
-      const watcher = watchFiles(builder.files(), changed);
+      const watcher = watchFiles(builder.files(), changed, mayMiss(options));
       watchers.push(watcher);
-      if (options.watchPaths.length > 0) watchers.push(watchPaths(absolute(options.watchPaths, service.root), changed));
+      if (options.watchPaths.length === 0) return;
+      watchers.push(watchPaths(absolute(options.watchPaths, service.root), changed, mayMiss(options)));
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(watchers.map((watcher) => watcher.close()));
@@ -96,6 +97,7 @@ function foreignProgram(command: Subject["command"], cwd: string, options: RunOp
           options.emit({ event: "changed", files });
           await session.restart(files);
         }),
+        mayMiss(options),
       );
     },
     async [Symbol.asyncDispose]() {
@@ -123,6 +125,16 @@ function oneAtATime(work: (files: readonly string[]) => Promise<void>): (files: 
 
 const absolute = (paths: readonly string[], cwd: string): string[] =>
   paths.map((path) => (isAbsolute(path) ? path : resolve(cwd, path)));
+
+const mayMiss = ({ emit }: RunOptions): WatchOptions => ({
+  onError({ code, message }) {
+    const mend =
+      code === "ENOSPC"
+        ? "allow more: sysctl fs.inotify.max_user_watches=524288"
+        : "start `rouse run` again when it is mended, or restart by hand";
+    emit({ event: "warning", problem: { code: "not-watched", what: `changes may be missed: ${message}`, mend } });
+  },
+});
 
 const definitionChanged: Problem = {
   code: "definition-changed",
