@@ -32,7 +32,7 @@ describe("a port in use", () => {
       assert.deepEqual(more, []);
       const kind = source.includes("dgram") ? "UDP port" : "port";
       const program = `${basename(process.execPath)} -e ${source}`;
-      const command = program.length > 60 ? `${program.slice(0, 59)}…` : program;
+      const command = program.length > 80 ? `${program.slice(0, 79)}…` : program;
       assert.equal(
         problem!.what,
         `${kind} ${port} is in use: ${command} (pid ${pid}) has ${held.replace("PORT", port)}`,

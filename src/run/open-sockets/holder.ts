@@ -43,7 +43,7 @@ export function commandOf(pid: number): string | undefined {
     // A process that is ending has none.
     const words = [basename(program), ...args].join(" ").trim();
     const command = words || readFileSync(`/proc/${pid}/comm`, "utf8").trim();
-    return command.length > 60 ? `${command.slice(0, 59)}…` : command;
+    return command.length > 80 ? `${command.slice(0, 79)}…` : command;
   } catch {
     return undefined;
   }
