@@ -46,13 +46,18 @@ export function startRun(t: TestContext, args: readonly string[], options: RunOp
 }
 
 export interface RunOptions {
+  /** Default: that of the checkout. */
+  readonly rouse?: string;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
 }
 
 /** The same, to be ended by whoever asked for it. */
-export function spawnRun(args: readonly string[], { cwd = root, env }: RunOptions = {}): Run {
-  const child = spawn(join(root, "bin/rouse"), ["run", "--json", ...args], {
+export function spawnRun(
+  args: readonly string[],
+  { rouse = join(root, "bin/rouse"), cwd = root, env }: RunOptions = {},
+): Run {
+  const child = spawn(rouse, ["run", "--json", ...args], {
     cwd,
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],

@@ -3,10 +3,13 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { ask } from "../helpers/ask.ts";
 import { type Elsewhere, installElsewhere } from "../helpers/elsewhere.ts";
 import { firstAnswer } from "../helpers/first-answer.ts";
 import { node20 } from "../helpers/old-node.ts";
 import { root } from "../helpers/rouse.ts";
+import { startRun } from "../helpers/run.ts";
+import { waitFor } from "../system/wait.ts";
 
 let elsewhere: Elsewhere;
 let folder = "";
@@ -39,6 +42,18 @@ test("npx rouse build works there, and what it makes answers", async () => {
   assert.match(stdout, /elsewhere_0\.3\.0-1_amd64\.deb/);
   assert.equal(await firstAnswer(join(folder, "out/linux-x64/elsewhere"), "web"), "served elsewhere\n");
 });
+
+for (const as of ["systemd", "launchd"]) {
+  test(`rouse run works there, as ${as}, and leaves nothing when it is killed`, async (t) => {
+    const TMPDIR = join(folder, `run-as-${as}`);
+    mkdirSync(TMPDIR);
+    const rouse = join(folder, "node_modules/.bin/rouse");
+    const run = startRun(t, ["--as", as, "--port", "web=0"], { rouse, cwd: folder, env: { TMPDIR } });
+    assert.equal(await ask({ port: await run.port("web") }), "served elsewhere\n");
+    run.child.kill("SIGKILL");
+    await waitFor("for the guardian", async () => readdirSync(TMPDIR).length === 0);
+  });
+}
 
 test("a user's TypeScript is checked against the runtime and the definition", () => {
   const config = {
@@ -116,6 +131,7 @@ test("the packed file holds what it needs and no sources or tests", () => {
     "bin/node-bases.json",
     "dist/schema.json",
     "dist/packaging/deb/scripts/postinst.sh",
+    "dist/src/run/guardian.sh",
     "LICENSE",
   ]) {
     assert.ok(files.includes(file), file);
