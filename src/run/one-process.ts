@@ -8,7 +8,7 @@ import type { Group, RunContext } from "./group.ts";
 import { handOver } from "./hand-over.ts";
 import { createServiceState } from "./service-state.ts";
 import type { OpenSocket } from "./sockets.ts";
-import { pollReadable } from "./system-calls.ts";
+import { pollReadable, setNonBlocking } from "./system-calls.ts";
 
 /** @param onDemand the first connection starts it, and after its end the next one does */
 export function serveByOneProcess(context: RunContext, sockets: readonly OpenSocket[], onDemand: boolean): Group {
@@ -35,6 +35,8 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
       notify: notifyVariables(context),
       reports: program.reports,
     });
+    // One that still answers its last requests may be using it.
+    if (draining.size === 0) for (const fd of fds) setNonBlocking(fd, false);
     const next = await startChild(request, context.guardian);
     child = next;
     state.begin(next);

@@ -101,7 +101,7 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
       return [...children].map(({ pid }) => pid);
     },
     async begin() {
-      setNonBlocking(socket.fd);
+      setNonBlocking(socket.fd, true);
       waitForConnection();
     },
     async restart() {

@@ -19,12 +19,16 @@ export function acceptConnection(listener: number): number | undefined {
   return fd < 0 ? undefined : fd;
 }
 
-/** So that accept(2) does not wait for a connection that is gone again. It is set for every process that has the socket. */
-export function setNonBlocking(fd: number): void {
+/**
+ * O_NONBLOCK, which every process that has the socket shares: set, accept(2) does not wait for a connection that is gone again;
+ * not set, it is as systemd hands sockets over, whatever the process before has made of it.
+ */
+export function setNonBlocking(fd: number, isSet: boolean): void {
   // fcntl(2) takes its third argument as a variadic one, which on macOS is passed otherwise.
   if (isDarwin) return;
   const fcntl = foreign("fcntl", ["i32", "i32", "i32"], "i32")!;
-  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
+  const flags = fcntl(fd, F_GETFL, 0);
+  fcntl(fd, F_SETFL, isSet ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
 }
 
 /** A bound unix datagram socket whose messages say who has sent them (unix(7), SO_PASSCRED). Linux only; undefined where it cannot be made. */

@@ -2,6 +2,7 @@ import { UNNAMED } from "../../systemd/listen-fds.ts";
 import { formatAddress } from "../activation/address.ts";
 import { type Problem, RouseError } from "../problem.ts";
 import type { Address, Limits, Service, ServiceSocket } from "../service.ts";
+import { guessScheme } from "./open-sockets/url.ts";
 import { type PortWords, readPort, readSocket, type SocketWords } from "./socket-words.ts";
 import type { WantedSocket } from "./sockets.ts";
 import { doubleProblems, kindProblems, mixtureProblems, overlapProblems, unknownProblem } from "./wanted-problems.ts";
@@ -114,7 +115,8 @@ function ofServiceSocket(
     optional,
     accept,
     limits,
-    scheme: places[0]?.scheme,
+    // The definition's port tells more than one that was chosen for today.
+    scheme: places[0]?.scheme ?? guessScheme(name, socket.listen),
   };
 }
 

@@ -14,25 +14,26 @@ export interface Shown {
  * Every address of the machine is localhost.
  */
 export function socketUrl(shown: Shown): string {
-  const { address } = shown;
+  const { name, address, insteadOf } = shown;
   if (address.type === "unix") return address.path;
   if (address.type === "udp") return `udp://${hostOf(address.host, "127.0.0.1")}:${address.port}`;
-  const scheme = shown.scheme ?? guess(shown);
+  const scheme = shown.scheme ?? guessScheme(name, insteadOf ? [address, insteadOf] : [address]) ?? "tcp";
   const host = hostOf(address.host, "localhost");
   if (scheme === "tcp") return `tcp://${host}:${address.port}`;
   const isDefault = address.port === (scheme === "https" ? 443 : 80);
   return `${scheme}://${host}${isDefault ? "" : `:${address.port}`}/`;
 }
 
-// --- internal ---
-
-function guess({ name, address, insteadOf }: Shown): "http" | "https" | "tcp" {
-  const ports = [address, insteadOf].map((one) => (one && one.type !== "unix" ? one.port : undefined));
+/** What a name says, or else a usual port. */
+export function guessScheme(name: string, addresses: readonly Address[]): "http" | "https" | undefined {
+  const ports = addresses.map((address) => (address.type === "tcp" ? address.port : undefined));
   if (/https|tls|ssl/i.test(name)) return "https";
   if (/http|web|www/i.test(name)) return "http";
   if (ports.includes(443) || ports.includes(8443)) return "https";
-  return ports.includes(80) || ports.includes(8080) ? "http" : "tcp";
+  return ports.includes(80) || ports.includes(8080) ? "http" : undefined;
 }
+
+// --- internal ---
 
 /** With a zone the percent sign is written as RFC 6874 has it. */
 function hostOf(host: string | undefined, every: string): string {
