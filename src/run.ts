@@ -5,9 +5,10 @@ import type { RunEvent } from "./run/events.ts";
 import { startGuardian } from "./run/guardian.ts";
 import { openSockets } from "./run/open-sockets.ts";
 import { createPoller } from "./run/poller.ts";
-import { makeContext } from "./run/run-context.ts";
+import { type ContextRequest, makeContext } from "./run/run-context.ts";
 import { makeRunFolder } from "./run/run-folder.ts";
 import { makeProgram } from "./run/run-program.ts";
+import { createSandboxSession } from "./run/sandbox.ts";
 import { createSession, type Session } from "./run/session.ts";
 import { shownSockets } from "./run/shown-sockets.ts";
 import type { HandOver, WantedSocket } from "./run/sockets.ts";
@@ -28,6 +29,8 @@ export interface RunOptions {
   readonly accept: boolean;
   readonly withoutPid: boolean;
   readonly lazy: boolean;
+  /** Under the sandbox of the unit that would be installed, by this machine's systemd. */
+  readonly sandbox: boolean;
   readonly watch: boolean;
   /** Files and folders to watch beside what the bundle is made of; relative to the current folder. */
   readonly watchPaths: readonly string[];
@@ -42,6 +45,8 @@ export interface RunOptions {
   readonly env: NodeJS.ProcessEnv;
   /** The descriptor that the program's standard output goes to. */
   readonly stdout: number;
+  /** Takes what the program writes where it does not do so itself: under the sandbox. */
+  readonly write: (stream: "stdout" | "stderr", chunk: Buffer) => void;
   readonly emit: (event: RunEvent) => void;
   /** Calls the handler for each signal that comes to the launcher, until what it gives is called. */
   readonly onSignal: (handler: (signal: NodeJS.Signals) => void) => () => void;
@@ -76,18 +81,18 @@ export async function run(options: RunOptions): Promise<Exit> {
   for (const { address } of sockets) if (address.type === "unix") guardian.socket(address.path);
   for (const problem of [...subject.warnings, ...warnings, ...problems]) options.emit({ event: "warning", problem });
 
-  const poller = createPoller();
-  cleanUp.defer(() => poller.close());
   const program = cleanUp.use(makeProgram(subject, folder.path, options));
-  const context = await makeContext({ subject, options, env, sockets, folder: folder.path, guardian, poller, program });
-  cleanUp.defer(() => context.close());
-  const session = createSession(context, sockets, options.lazy);
+  const session = options.sandbox
+    ? await createSandboxSession({
+        ...options,
+        service: subject.service!,
+        folder: folder.path,
+        wanted,
+        sockets,
+        program,
+      })
+    : await createOwnSession({ subject, options, env, sockets, folder: folder.path, guardian, program }, cleanUp);
   cleanUp.defer(obeySignals(session, options));
-  options.emit({
-    event: "listening",
-    as: options.as,
-    sockets: shownSockets(options.as, sockets, context.perConnection),
-  });
 
   if (await program.prepare()) await session.begin();
   program.watch(session);
@@ -103,6 +108,24 @@ function refuseNeverStarting({ as, lazy }: RunOptions, wanted: readonly WantedSo
     what: `${lazy ? "with --lazy" : "as inetd would do it,"} a connection starts the program, and there is no socket`,
     mend: as === "bind" ? "leave --lazy or --as bind out" : "give it one, for example --socket http=8080",
   });
+}
+
+/** The launcher has the sockets, and starts what serves. */
+async function createOwnSession(
+  request: Omit<ContextRequest, "poller">,
+  cleanUp: AsyncDisposableStack,
+): Promise<Session> {
+  const { options, sockets } = request;
+  const poller = createPoller();
+  cleanUp.defer(() => poller.close());
+  const context = await makeContext({ ...request, poller });
+  cleanUp.defer(() => context.close());
+  options.emit({
+    event: "listening",
+    as: options.as,
+    sockets: shownSockets(options.as, sockets, context.perConnection),
+  });
+  return createSession(context, sockets, options.lazy);
 }
 
 /** The first request to end is passed on, the second one kills. */

@@ -19,6 +19,11 @@ export function execPath(path: string): string {
   return /\s/.test(path) ? quoted(path) : path.replaceAll("%", "%%");
 }
 
+/** A path in BindPaths= and others whose items are `FROM:TO`. */
+export function pathItem(path: string): string {
+  return quoted(path).replaceAll(":", "\\:");
+}
+
 /** Directives that take the rest of the line: Description=, Documentation=, paths of ListenStream=. Line breaks become spaces. */
 export function plainText(text: string): string {
   return text

@@ -18,6 +18,7 @@ interface Flags {
   inspect?: string | true;
   inspectBrk?: string | true;
   lazy?: boolean;
+  sandbox?: boolean;
   credential: string[];
   environmentFile?: string;
   json?: boolean;
@@ -45,6 +46,7 @@ export function runCommand(): Command {
     .option("--inspect [address]", "let a debugger attach to the program", inspectAddress)
     .option("--inspect-brk [address]", "the same, and halt at its first line", inspectAddress)
     .option("--lazy", "start at the first connection, and again at the next after an end")
+    .option("--sandbox", "under the sandbox of the unit that would be installed (Linux with systemd)")
     .option("--credential <name=file>", "take this file for a credential of the definition", collect, [])
     .option("--environment-file <file>", "variables, read as systemd's EnvironmentFile= reads them")
     .option("--json", "print what happens as one JSON document a line; the program's own output goes to stderr")
@@ -80,6 +82,7 @@ async function runAction(...given: unknown[]): Promise<void> {
       accept: flags.accept ?? false,
       withoutPid: !flags.pid,
       lazy: flags.lazy ?? false,
+      sandbox: flags.sandbox ?? false,
       watch: (flags.watch ?? false) || flags.watchPath.length > 0,
       watchPaths: flags.watchPath,
       inspect: inspectOption(flags),
@@ -88,6 +91,7 @@ async function runAction(...given: unknown[]): Promise<void> {
       host: `${process.platform}-${process.arch}`,
       env: process.env,
       stdout: flags.json ? 2 : 1,
+      write: (stream, chunk) => void (flags.json ? process.stderr : process[stream]).write(chunk),
       emit: view.show,
       onSignal,
     });

@@ -4,6 +4,7 @@ import type { RunOptions } from "../run.ts";
 import type { Service } from "../service.ts";
 import type { RunProgram } from "./group.ts";
 import { createProgramBuilder } from "./program.ts";
+import { createSandboxProgram } from "./sandbox-program.ts";
 import type { Session } from "./session.ts";
 import type { Subject } from "./subject.ts";
 import { type Watcher, type WatchOptions, watchFiles, watchPaths } from "./watch.ts";
@@ -28,7 +29,9 @@ export function makeProgram(subject: Subject, folder: string, options: RunOption
 
 function serviceProgram(service: Service, folder: string, options: RunOptions): ProgramSource {
   const { emit } = options;
-  const builder = createProgramBuilder(service, folder, options);
+  const builder = options.sandbox
+    ? createSandboxProgram(service, folder)
+    : createProgramBuilder(service, folder, options);
   const watchers: Watcher[] = [];
   let current: RunProgram | undefined;
 

@@ -16,6 +16,7 @@ export interface Subject {
 /** @throws {RouseError} where there is no definition, it is wrong, or an option has no meaning for what is to be run */
 export async function findSubject(options: RunOptions): Promise<Subject> {
   const { command, folder } = options;
+  if (options.sandbox) refuseBesideSandbox(options);
   if (command === undefined) {
     refuse(options.accept, "--accept", 'set accept: "connection" on the socket in the definition');
     const { service, warnings } = await readServiceToRun(folder, { host: options.host });
@@ -28,6 +29,18 @@ export async function findSubject(options: RunOptions): Promise<Subject> {
 }
 
 // --- internal ---
+
+function refuseBesideSandbox({ as, command, inspect, withoutPid }: RunOptions): void {
+  const mend = "leave it or --sandbox out";
+  refuse(
+    command !== undefined,
+    "--sandbox with a program after --",
+    "write a definition: the sandbox is that of its unit",
+  );
+  refuse(as !== "systemd", `--as ${as} beside --sandbox`, mend);
+  refuse(withoutPid, "--no-pid beside --sandbox", mend);
+  refuse(inspect !== undefined, "--inspect beside --sandbox, which has no network for a debugger,", mend);
+}
 
 function refuse(isGiven: boolean, flag: string, mend: string): void {
   if (isGiven) throw new RouseError({ code: "meaningless-option", what: `${flag} has no meaning here`, mend });

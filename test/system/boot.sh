@@ -1,12 +1,17 @@
 #!/bin/sh
-# boot.sh NAME FOLDER BASE [CGROUP]...: boots BASE by systemd-nspawn without ever writing to it; ends when the machine is powered off.
+# boot.sh NAME FOLDER BASE [CGROUP]... -- [OPTION]...: boots BASE by systemd-nspawn, with those options of it, and without ever writing to it;
+# ends when the machine is powered off.
 # Runs in mount and PID namespaces of its own (see container.ts), so that every mount made here and every process below goes with it, even when it is killed.
 set -eu
 name=$1 folder=$2 base=$3
 shift 3
 
 # Two containers in one cgroup would stop each other's units.
-for cgroup in "$@"; do echo 0 >"$cgroup/cgroup.procs"; done
+while [ "$1" != -- ]; do
+    echo 0 >"$1/cgroup.procs"
+    shift
+done
+shift
 
 # What the machine writes stays in memory; an overlay's upper folder may also not lie on another overlay, as /tmp does in many a CI.
 mount -t tmpfs -o mode=0755 tmpfs "$folder"
@@ -22,7 +27,7 @@ export SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1
 boot() {
     systemd-nspawn --boot --directory="$folder/root" --machine="$name" \
         --register=no --keep-unit --private-network --console=read-only \
-        --link-journal=no --resolv-conf=off --timezone=off \
+        --link-journal=no --resolv-conf=off --timezone=off "$@" \
         systemd.show_status=1 systemd.log_color=0 \
         systemd.mask=apt-daily.timer systemd.mask=apt-daily-upgrade.timer systemd.mask=dpkg-db-backup.timer \
         systemd.mask=e2scrub_all.timer systemd.mask=fstrim.timer systemd.mask=systemd-tmpfiles-clean.timer
@@ -33,6 +38,6 @@ reboot=133
 code=$reboot
 while [ "$code" -eq "$reboot" ]; do
     code=0
-    boot || code=$?
+    boot "$@" || code=$?
 done
 exit "$code"

@@ -19,8 +19,11 @@ export class Container {
   readonly #cgroups: readonly string[];
   readonly #process: ChildProcess;
 
-  /** Starts to boot, over a root folder that is only read. */
-  constructor(root: string) {
+  /**
+   * Starts to boot, over a root folder that is only read.
+   * @param binds paths of the host -> where the machine sees them, unable to write there
+   */
+  constructor(root: string, binds: Readonly<Record<string, string>> = {}) {
     if (running.size === 0) sweep();
     this.name = `${prefix}${ownerOf(process.pid)}-${++count}`;
     this.#folder = join(tmpdir(), this.name);
@@ -31,8 +34,9 @@ export class Container {
     const console = openSync(this.#consolePath, "w");
     const alone = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--mount-proc"];
     const boot = [join(import.meta.dirname, "boot.sh"), this.name, `${this.#folder}/machine`, root, ...this.#cgroups];
+    const options = Object.entries(binds).map(([host, guest]) => `--bind-ro=${host}:${guest}`);
     // Parent-death signals all the way down: when this process dies, even by SIGKILL, the machine does too.
-    this.#process = spawn("setpriv", ["--pdeathsig", "KILL", "unshare", ...alone, ...boot], {
+    this.#process = spawn("setpriv", ["--pdeathsig", "KILL", "unshare", ...alone, ...boot, "--", ...options], {
       stdio: ["ignore", console, console],
     });
     closeSync(console);

@@ -13,6 +13,8 @@ import { type WaitOptions, waitFor } from "./wait.ts";
 export interface MachineOptions {
   /** The Debian release; ROUSE_TEST_SUITE, else "bookworm", unless told. */
   readonly suite?: Suite;
+  /** Paths of the host -> where the machine sees them, unable to write there. */
+  readonly binds?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -21,7 +23,7 @@ export interface MachineOptions {
  */
 export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
   const root = await debianRoot(options.suite ?? defaultSuite);
-  const container = new Container(root);
+  const container = new Container(root, options.binds);
   try {
     return new Machine(container, await booted(container));
   } catch (error) {
