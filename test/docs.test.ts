@@ -8,6 +8,7 @@
  *     <!-- example: adopt http=3000 -->    a server that knows nothing of us: as the first, started with rouse/adopt and this ROUSE_ADOPT
  *     <!-- example: run http -->           a program that ends by itself, with 0; the names are optional
  *     <!-- example: definition -->         a definition, or some of its keys: Rouse takes it
+ *     <!-- example: definition to run -->  the same, for `rouse run` only
  *     <!-- example: types: REASON -->      checked by tsc, and not run, because...
  *     <!-- example: NAME words -->         a scenario of its own in test/docs/scenarios.ts
  *

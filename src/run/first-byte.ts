@@ -4,9 +4,9 @@ import { closeSync, writeSync } from "node:fs";
 import { Server, Socket } from "node:net";
 
 /**
- * Writes `first-byte MICROSECONDS accepted MICROSECONDS` (CLOCK_MONOTONIC) to a descriptor, once, when a server of this process
- * answers, and closes it; the second is when the first connection was taken. Until then it looks at what is written to connections; afterwards everything is as it was. It keeps nothing
- * alive. Datagrams are not told of.
+ * Writes `first-byte MICROSECONDS accepted MICROSECONDS` (CLOCK_MONOTONIC) to a descriptor, once, when a server of this
+ * process answers, and closes it; the second is when the first connection was taken. Until then it looks at what is written
+ * to connections; afterwards everything is as it was. It keeps nothing alive. Datagrams are not told of.
  */
 export function reportFirstByte(fd: number): void {
   const served = new WeakSet<object>();

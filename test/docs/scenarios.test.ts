@@ -31,4 +31,6 @@ test("what ends, complains or does not answer has failed", async () => {
 test("a definition is what Rouse takes, whole or in part", async () => {
   await play("definition", "sockets: { http: 80 }");
   await assert.rejects(play("definition", "sockets: { http: 80 }, sokets: {}"), /sokets/);
+  await play("definition to run", 'exec: "./x.sh", sockets: { http: 80 }');
+  await assert.rejects(play("definition", 'sockets: { qotd: { listen: 17, accept: "connection" } }'), /accept/);
 });

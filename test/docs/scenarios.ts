@@ -6,7 +6,7 @@ import { get as getSecurely } from "node:https";
 import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { readService } from "../../src/definition.ts";
+import { readService, readServiceToRun } from "../../src/definition.ts";
 import { startProgram } from "../helpers/on-demand.ts";
 import { type HeldSocket, holdSocket } from "../helpers/passed-socket.ts";
 
@@ -35,7 +35,7 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
   },
 
-  async definition(file) {
+  async definition(file, words) {
     const project = mkdtempSync(join(dirname(file), "definition-"));
     const code = readFileSync(file, "utf8");
     cpSync(file, join(project, "rouse.config.ts"));
@@ -51,7 +51,9 @@ export const scenarios: Readonly<Record<string, Scenario>> = {
       mkdirSync(dirname(join(project, entry!)), { recursive: true });
       writeFileSync(join(project, entry!), "");
     }
-    await readService(project);
+    for (const [, exec] of code.matchAll(/exec: "([^"]+)"/g)) writeFileSync(join(project, exec!), "", { mode: 0o755 });
+    if (words.join(" ") === "to run") await readServiceToRun(project, { host: "linux-x64" });
+    else await readService(project);
   },
 };
 

@@ -48,8 +48,9 @@ const compilerOptions = {
 /** Keys of a definition that are shown alone get their definition, on the line above. */
 function whole({ code, how, line }: Example): string {
   const first = line === 1 ? "" : "\n";
-  if (how !== "definition" || /^(import|export)\b/m.test(code)) return `${first}${code}\n`;
-  const start = `import { defineService } from "rouse/config"; export default defineService({ entry: "src/server.ts",`;
+  if (!how?.startsWith("definition") || /^(import|export)\b/m.test(code)) return `${first}${code}\n`;
+  const entry = /^exec:/m.test(code) ? "" : ' entry: "src/server.ts",';
+  const start = `import { defineService } from "rouse/config"; export default defineService({${entry}`;
   return `${start}${first}${code}\n});\n`;
 }
 
