@@ -38,7 +38,11 @@ export type EventOf<K extends RunEvent["event"]> = Extract<RunEvent, { readonly 
 export function startRun(t: TestContext, args: readonly string[], options: RunOptions = {}): Run {
   const run = spawnRun(args, options);
   t.after(async () => {
-    const patience = setTimeout(() => run.child.kill("SIGKILL"), 10_000);
+    const patience = setTimeout(() => {
+      run.child.kill("SIGKILL");
+      // Whoever outlives the launcher may still hold its end of them.
+      for (const stream of [run.child.stdout, run.child.stderr]) stream?.destroy();
+    }, 10_000);
     await run.stop();
     clearTimeout(patience);
   });
