@@ -8,18 +8,18 @@ import { createRunView } from "./run-view.ts";
 
 interface Flags {
   as: HandOver;
-  socket: string[];
-  port: string[];
+  socket?: string[];
+  port?: string[];
   accept?: boolean;
   /** commander's form of --no-pid. */
   pid: boolean;
   watch?: boolean;
-  watchPath: string[];
+  watchPath?: string[];
   inspect?: string | true;
   inspectBrk?: string | true;
   lazy?: boolean;
   sandbox?: boolean;
-  credential: string[];
+  credential?: string[];
   environmentFile?: string;
   json?: boolean;
   quiet?: boolean;
@@ -30,6 +30,7 @@ interface Flags {
 export function runCommand(): Command {
   return new Command("run")
     .description("start a service, or any program, with its sockets opened and handed over as in production")
+    .usage("[options] [dir]\n       rouse run [options] -- program [args...]")
     .argument("[dir]", "the folder that holds the definition (default: the current one)")
     .argument("[program...]", "after --: a program to start instead; no definition is read then")
     .addOption(
@@ -37,17 +38,17 @@ export function runCommand(): Command {
         .choices(["systemd", "launchd", "inetd", "fd", "bind"])
         .default("systemd"),
     )
-    .option("-s, --socket <name=address>", "open this socket, or have one of the definition listen here", collect, [])
-    .option("--port <name=port>", "have a socket of the definition listen on this port", collect, [])
+    .option("-s, --socket <name=address>", "open this socket, or have one of the definition listen here", collect)
+    .option("--port <name=port>", "have a socket of the definition listen on this port", collect)
     .option("--accept", "a process for each connection (for a program without a definition)")
     .option("--no-pid", "no LISTEN_PID, for programs that start the server as their child")
     .option("--watch", "build and start anew when a source changes; the sockets stay open")
-    .option("--watch-path <path>", "watch this file or folder too", collect, [])
+    .option("--watch-path <path>", "watch this file or folder too", collect)
     .option("--inspect [address]", "let a debugger attach to the program", inspectAddress)
     .option("--inspect-brk [address]", "the same, and halt at its first line", inspectAddress)
     .option("--lazy", "start at the first connection, and again at the next after an end")
     .option("--sandbox", "under the sandbox of the unit that would be installed (Linux with systemd)")
-    .option("--credential <name=file>", "take this file for a credential of the definition", collect, [])
+    .option("--credential <name=file>", "take this file for a credential of the definition", collect)
     .option("--environment-file <file>", "variables, read as systemd's EnvironmentFile= reads them")
     .option("--json", "print what happens as one JSON document a line; the program's own output goes to stderr")
     .option("-q, --quiet", "print warnings and errors only")
@@ -77,16 +78,16 @@ async function runAction(...given: unknown[]): Promise<void> {
       folder: resolve(folder),
       command: program,
       as: flags.as,
-      sockets: flags.socket,
-      ports: flags.port,
+      sockets: flags.socket ?? [],
+      ports: flags.port ?? [],
       accept: flags.accept ?? false,
       withoutPid: !flags.pid,
       lazy: flags.lazy ?? false,
       sandbox: flags.sandbox ?? false,
-      watch: (flags.watch ?? false) || flags.watchPath.length > 0,
-      watchPaths: flags.watchPath,
+      watch: (flags.watch ?? false) || flags.watchPath !== undefined,
+      watchPaths: flags.watchPath ?? [],
       inspect: inspectOption(flags),
-      credentials: flags.credential,
+      credentials: flags.credential ?? [],
       environmentFile: flags.environmentFile,
       host: `${process.platform}-${process.arch}`,
       env: process.env,
@@ -115,7 +116,7 @@ function operands(command: Command): { folder: string; program: readonly string[
   return { folder: before[0] ?? ".", program };
 }
 
-const collect = (value: string, earlier: readonly string[]): string[] => [...earlier, value];
+const collect = (value: string, earlier: readonly string[] = []): string[] => [...earlier, value];
 
 function inspectAddress(text: string): string {
   if (/^([^:]+:|\[[^\]]+\]:)?\d{1,5}$/.test(text)) return text;
@@ -143,7 +144,13 @@ function onSignal(handler: (signal: NodeJS.Signals) => void): () => void {
   );
   for (const signal of PASSED_ON) process.on(signal, handler);
   process.on("SIGTSTP", suspend);
+  // Whoever reads the events of --json is gone, and so is who wanted the service.
+  const end = ({ code }: NodeJS.ErrnoException): void => {
+    if (code === "EPIPE") handler("SIGTERM");
+  };
+  process.stdout.once("error", end);
   return () => {
+    process.stdout.off("error", end);
     release();
     for (const signal of PASSED_ON) process.off(signal, handler);
     process.off("SIGTSTP", suspend);

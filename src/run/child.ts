@@ -83,6 +83,14 @@ export async function endsWithin(child: Child, time: number): Promise<boolean> {
   return ended;
 }
 
+/** What came to the launcher and ends nothing. */
+export function passOn(child: Child, signal: NodeJS.Signals): void {
+  // Without a terminal of its own the process would not be halted by a Ctrl-Z; and nothing of it is to go on.
+  if (signal === "SIGTSTP") child.signalGroup("SIGSTOP");
+  else if (signal === "SIGCONT") child.signalGroup("SIGCONT");
+  else child.signal(signal);
+}
+
 // --- internal ---
 
 async function startProblem(child: ReturnType<typeof spawn>, program: string, cwd: string): Promise<RouseError> {

@@ -1,7 +1,7 @@
 /** A group whose sockets one process serves: systemd's Accept=no, a launchd job, inetd's wait. */
 import { RouseError } from "../problem.ts";
 import { watchAcceptance } from "./acceptance.ts";
-import { type Child, type Exit, endsWithin, startChild } from "./child.ts";
+import { type Child, type Exit, endsWithin, passOn, startChild } from "./child.ts";
 import type { StartCause } from "./events.ts";
 import { readFirstByte } from "./first-answer.ts";
 import type { Group, RunContext } from "./group.ts";
@@ -157,7 +157,7 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
       else await start("change").catch(startFailed);
     },
     signal(signal) {
-      child?.signal(signal);
+      if (child) passOn(child, signal);
     },
     stop(signal) {
       isStopping = true;

@@ -2,7 +2,7 @@
 import { closeSync } from "node:fs";
 import { readSocket } from "../activation/descriptor.ts";
 import { RouseError } from "../problem.ts";
-import { type Child, endsWithin, startChild } from "./child.ts";
+import { type Child, endsWithin, passOn, startChild } from "./child.ts";
 import { readFirstByte } from "./first-answer.ts";
 import type { Group, RunContext } from "./group.ts";
 import { handOver } from "./hand-over.ts";
@@ -108,7 +108,7 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
       // Each connection has a process of its own; the next one gets the new program.
     },
     signal(signal) {
-      for (const child of children) child.signal(signal);
+      for (const child of children) passOn(child, signal);
     },
     stop(signal) {
       isStopping = true;

@@ -89,6 +89,28 @@ setInterval(() => {}, 1000); console.log("begun")`;
     assert.equal(run.child.exitCode, null);
   });
 
+  it("halts with the program at a Ctrl-Z, and goes on with it", async (t) => {
+    const run = startRun(t, ["--", "/bin/sh", "-c", "echo begun; while :; do sleep 0.1; done"]);
+    await run.printed(/begun/);
+    const { pid } = await run.event("started");
+    const stateOf = (of: number): string => /^State:\s+(\w)/m.exec(readFileSync(`/proc/${of}/status`, "utf8"))![1]!;
+    const bothAre = async (state: RegExp): Promise<void> => {
+      await waitFor(`for ${state}`, async () => [pid, run.child.pid!].every((one) => state.test(stateOf(one))));
+    };
+    run.child.kill("SIGTSTP");
+    await bothAre(/T/);
+    run.child.kill("SIGCONT");
+    await bothAre(/[RS]/);
+  });
+
+  it("ends when whoever reads its events is gone", async (t) => {
+    const run = startRun(t, ["--watch", "--", "/bin/sh", "-c", "sleep 60"]);
+    const { pid } = await run.event("started");
+    run.child.stdout!.destroy();
+    process.kill(pid, "SIGKILL"); // There is something to tell then.
+    await run.ended;
+  });
+
   it("ends what the program has started with it", async (t) => {
     const run = startRun(t, ["--", "/bin/sh", "-c", "sleep 60 & echo begun $!; wait $!; exit 3"]);
     const [, sleeper] = await run.printed(/begun (\d+)/);
