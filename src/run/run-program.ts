@@ -34,9 +34,12 @@ function serviceProgram(service: Service, folder: string, options: RunOptions): 
     : createProgramBuilder(service, folder, options);
   const watchers: Watcher[] = [];
   let current: RunProgram | undefined;
+  /** When the last build began, by Date.now(): what was saved meanwhile may not be in it. */
+  let builtFrom = Date.now();
 
   async function build(): Promise<void> {
     const since = performance.now();
+    builtFrom = Date.now();
     const { command, usesRuntime, warnings } = await builder.build();
     current = { command: [...command, ...service.args], drains: usesRuntime, reports: service.exec === undefined };
     emit({ event: "built", ms: performance.now() - since, warnings });
@@ -71,13 +74,14 @@ function serviceProgram(service: Service, folder: string, options: RunOptions): 
         if (files.some((file) => service.readFrom.includes(file)))
           emit({ event: "warning", problem: definitionChanged });
         const isBuilt = await rebuild(session.pids.length > 0);
-        watcher.update(builder.files());
+        watcher.update(builder.files(), builtFrom);
         if (isBuilt) await session.restart(files);
       });
-      const watcher = watchFiles(builder.files(), changed, mayMiss(options));
+      const watching = { since: builtFrom, ...mayMiss(options) };
+      const watcher = watchFiles(builder.files(), changed, watching);
       watchers.push(watcher);
       if (options.watchPaths.length === 0) return;
-      watchers.push(watchPaths(absolute(options.watchPaths, service.root), changed, mayMiss(options)));
+      watchers.push(watchPaths(absolute(options.watchPaths, service.root), changed, watching));
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(watchers.map((watcher) => watcher.close()));
@@ -88,6 +92,7 @@ function serviceProgram(service: Service, folder: string, options: RunOptions): 
 
 function foreignProgram(command: Subject["command"], cwd: string, options: RunOptions): ProgramSource {
   let watcher: Watcher | undefined;
+  const since = Date.now();
   return {
     current: { command: command!, drains: false, reports: false },
     prepare: async () => true,
@@ -100,7 +105,7 @@ function foreignProgram(command: Subject["command"], cwd: string, options: RunOp
           options.emit({ event: "changed", files });
           await session.restart(files);
         }),
-        mayMiss(options),
+        { since, ...mayMiss(options) },
       );
     },
     async [Symbol.asyncDispose]() {

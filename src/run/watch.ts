@@ -6,12 +6,14 @@ import { batch } from "./batch.ts";
 
 /** Tells of changes until it is closed. */
 export interface Watcher {
-  /** Watches these instead: what is in both goes on without a gap. */
-  update(files: readonly string[]): void;
+  /** Watches these instead: what is in both goes on without a gap. @param since as in WatchOptions, for those that come anew */
+  update(files: readonly string[], since?: number): void;
   close(): Promise<void>;
 }
 
 export interface WatchOptions {
+  /** By Date.now(): what has changed since then is news too, although the watch begins now. Default: now. */
+  readonly since?: number;
   /** What the system refuses, for example more watches than a user may have (ENOSPC): from then on changes may be missed. */
   readonly onError?: (error: NodeJS.ErrnoException) => void;
 }
@@ -26,7 +28,7 @@ export interface WatchOptions {
 export function watchFiles(
   initial: readonly string[],
   onChange: (files: readonly string[]) => void,
-  { onError = () => {} }: WatchOptions = {},
+  { since = Date.now(), onError = () => {} }: WatchOptions = {},
 ): Watcher {
   /** What is asked for, and since when (milliseconds): what is found at the beginning is no news. */
   let wanted = new Map<string, number>();
@@ -36,13 +38,12 @@ export function watchFiles(
   let watcher: FSWatcher | undefined;
   const isWanted = (path: string): boolean => wanted.has(path) || open.has(dirname(path));
   const changes = batch((paths) => {
-    follow();
+    follow(Date.now());
     onChange(paths);
   });
 
   /** The folders are watched, and not the files, which editors replace by others. */
-  function follow(): void {
-    const now = Date.now();
+  function follow(since: number): void {
     const folders = new Set<string>();
     open = new Set<string>();
     for (const path of wanted.keys()) {
@@ -55,7 +56,7 @@ export function watchFiles(
     const isStale = [...watched].some(([folder, { identity }]) => identity !== identityOf(folder));
     const kept = isStale ? new Map<string, WatchedFolder>() : watched;
     const added = [...folders].filter((folder) => !kept.has(folder));
-    for (const folder of added) kept.set(folder, { since: now, identity: identityOf(folder) });
+    for (const folder of added) kept.set(folder, { since, identity: identityOf(folder) });
     watched = kept;
     if (isStale) void watcher?.close();
     if (isStale || !watcher) watcher = start(added);
@@ -70,19 +71,18 @@ export function watchFiles(
     });
     started.on("all", (event, path, stats) => {
       if (!isWanted(path)) return;
-      const since = Math.max(wanted.get(path) ?? 0, watched.get(dirname(path))?.since ?? 0);
-      if (!isFound(event, stats, since)) changes.add(path);
+      const known = Math.max(wanted.get(path) ?? 0, watched.get(dirname(path))?.since ?? 0);
+      if (!isFound(event, stats, known)) changes.add(path);
     });
     started.on("error", (error) => onError(error as NodeJS.ErrnoException));
     return started;
   }
 
   const self: Watcher = {
-    update(files) {
-      const now = Date.now();
+    update(files, since = Date.now()) {
       const before = wanted;
-      wanted = new Map(files.map((path) => [path, before.get(path) ?? now]));
-      follow();
+      wanted = new Map(files.map((path) => [path, before.get(path) ?? since]));
+      follow(since);
       // Those of a folder that is watched already were passed over when it was read.
       watcher?.add(files.filter((path) => !before.has(path) && existsSync(path) && !statSync(path).isDirectory()));
     },
@@ -91,7 +91,7 @@ export function watchFiles(
       await watcher?.close();
     },
   };
-  self.update(initial);
+  self.update(initial, since);
   return self;
 }
 
@@ -105,14 +105,13 @@ export function watchFiles(
 export function watchPaths(
   paths: readonly string[],
   onChange: (files: readonly string[]) => void,
-  { onError = () => {} }: WatchOptions = {},
+  { since = Date.now(), onError = () => {} }: WatchOptions = {},
 ): Watcher {
-  const began = Date.now();
   const folders = paths.filter((path) => requireThere(path).isDirectory());
   const files = watchFiles(
     paths.filter((path) => !folders.includes(path)),
     onChange,
-    { onError },
+    { since, onError },
   );
   const changes = batch(onChange);
   const trees: FSWatcher = watch(folders, {
@@ -120,7 +119,7 @@ export function watchPaths(
     ignored: (path, stats) => !folders.includes(path) && folders.some((folder) => isPassedOver(folder, path, stats)),
   });
   trees.on("all", (event, path, stats) => {
-    if (!isFound(event, stats, began)) changes.add(path);
+    if (!isFound(event, stats, since)) changes.add(path);
   });
   trees.on("error", (error) => onError(error as NodeJS.ErrnoException));
   return {

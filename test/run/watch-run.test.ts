@@ -54,6 +54,13 @@ describe("rouse run --watch", () => {
     assert.equal(starts(run), 2);
   });
 
+  it("starts what was saved while the first build was made and started", async (t) => {
+    const { run, port, write } = await watched(t, server("one"));
+    await run.event("built");
+    write(server("two"));
+    await answers(port, "two");
+  });
+
   it("keeps the old process over a syntax error, and tells the place", async (t) => {
     const { run, port, write } = await watched(t, server("one"));
     const before = await ask({ port });
