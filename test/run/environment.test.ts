@@ -31,7 +31,7 @@ test("what a manager has told rouse run is not for its child; what the user said
   const managers = {
     ...{ LISTEN_FDS: "1", LISTEN_PID: "1", LISTEN_FDNAMES: "http", LISTEN_PIDFDID: "1", NOTIFY_SOCKET: "/run/n" },
     ...{ WATCHDOG_USEC: "1", WATCHDOG_PID: "1", REMOTE_ADDR: "::1", REMOTE_PORT: "1", INVOCATION_ID: "1" },
-    ...{ JOURNAL_STREAM: "1:2", XPC_SERVICE_NAME: "a", SERVER_LISTEN_FD: "3", ROUSE_WORKER: "1", ROUSE_RUN_X: "1" },
+    ...{ JOURNAL_STREAM: "1:2", XPC_SERVICE_NAME: "a", ROUSE_WORKER: "1", ROUSE_RUN_X: "1" },
     ...{ STATE_DIRECTORY: "/a", CACHE_DIRECTORY: "/a", LOGS_DIRECTORY: "/a", CONFIGURATION_DIRECTORY: "/a" },
     ...{ RUNTIME_DIRECTORY: "/a", CREDENTIALS_DIRECTORY: "/a", MAINPID: "1", MANAGERPID: "1", SYSTEMD_EXEC_PID: "1" },
   };

@@ -176,15 +176,13 @@ describe("a program that knows only LISTEN_FDS", () => {
 
   testC("finds by --fd N the Nth socket, as static-web-server has it", async (t, program) => {
     // As systemfd's users spell it, too.
-    for (const [index, sockets] of [
-      ["0", ["-s", `http::${free}`]],
-      ["1", ["-s", `admin=${free}`, "-s", `http=${free}`]],
+    for (const [sockets, args, env] of [
+      [["-s", `http::${free}`], ["--fd", "0"], {}],
+      [["-s", `admin=${free}`, "-s", `http=${free}`], ["--fd", "1"], {}],
+      [["-s", `admin=${free}`, "-s", `http=${free}`], [], { SERVER_LISTEN_FD: "1" }],
     ] as const) {
-      const run = startRun(t, [...sockets, "--", program, "--fd", index]);
-      const { sockets: opened } = await run.event("listening");
-      const { address, name } = opened[Number(index)]!;
-      assert.ok(address.type === "tcp");
-      assert.match(await ask({ port: address.port }), new RegExp(`^${name} \\d+\n$`));
+      const run = startRun(t, [...sockets, "--", program, ...args], { env });
+      assert.match(await ask({ port: await run.port("http") }), /^http \d+\n$/);
       await run.stop();
     }
   });

@@ -4,7 +4,8 @@
  *     cc -o listen-fds listen-fds.c
  *     listen-fds                 every socket: HTTP on streams, an echo on datagrams; a connection is answered once, then it ends
  *     listen-fds --no-pid        LISTEN_PID has to be absent (systemfd --no-pid)
- *     listen-fds --fd N          only the Nth passed socket, from 0, whoever LISTEN_PID names: as static-web-server does
+ *     listen-fds --fd N          only the Nth passed socket, from 0, whoever LISTEN_PID names: as static-web-server does;
+ *                                SERVER_LISTEN_FD=N is the same
  *
  * The answers are "NAME PID\n" with the socket's name, to datagrams "NAME MESSAGE".
  */
@@ -109,7 +110,7 @@ static void serve(int first, int count) {
 
 int main(int argc, char **argv) {
   const char *flag = argc > 1 ? argv[1] : "";
-  const char *index = strcmp(flag, "--fd") == 0 && argc > 2 ? argv[2] : NULL;
+  const char *index = strcmp(flag, "--fd") == 0 && argc > 2 ? argv[2] : getenv("SERVER_LISTEN_FD");
   if (index) {
     unsetenv("LISTEN_PID");
     int count = count_passed(0);
