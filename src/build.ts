@@ -1,5 +1,5 @@
 import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { FetchOptions } from "#fetch-node";
 import type { Packager } from "../packaging/packager.ts";
 import { packagers } from "../packaging/packagers.ts";
@@ -78,6 +78,7 @@ export async function buildService(folder: string, options: BuildOptions): Promi
   for (const target of service.targets) {
     options.progress.stage("executable", target);
     const path = join(out, target, service.name);
+    removeAbandoned(dirname(path));
     const executable = await makeExecutable(bundle, target, path, {
       host: options.host,
       ...options.progress.fetching(target),

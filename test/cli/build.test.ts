@@ -245,8 +245,9 @@ test("an interrupted build: what has a final name is whole, and the next build c
     (pid) => /^\d+$/.test(pid) && commandLine(pid).includes(folder),
   );
   assert.deepEqual(running.map(commandLine), []);
-  mkdirSync(join(folder, "out"), { recursive: true });
-  writeFileSync(join(folder, "out/.rouse-partial-999999999-greeter.deb"), "left by a killed build");
+  mkdirSync(join(folder, "out/linux-x64"), { recursive: true });
+  for (const name of ["out/.rouse-partial-999999999-greeter.deb", "out/linux-x64/.rouse-partial-999999999-greeter"])
+    writeFileSync(join(folder, name), "left by a killed build");
   rouse(["build", folder, "--quiet"], { env: epoch });
   assert.deepEqual(digests(folder), whole);
 });
