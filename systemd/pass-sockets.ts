@@ -19,22 +19,33 @@ export function remoteVariables(peer: { readonly address: string; readonly port?
   return { REMOTE_ADDR: peer.address, ...(peer.port !== undefined && { REMOTE_PORT: String(peer.port) }) };
 }
 
+/** How a manager executes a program, beyond its descriptors and the environment. */
+export interface Execution {
+  /** Variables that hold the process's own id. */
+  readonly ownPid: readonly string[];
+  /** IgnoreSIGPIPE= of systemd.exec(5), which is on: who writes to a client that has gone gets EPIPE and lives on. */
+  readonly ignoresSigpipe: boolean;
+}
+
 /**
- * A command that starts the given one with its own process id in the named variables: LISTEN_PID has to name the process
- * that reads it, and only that process knows its id before it runs. A shell becomes the program by exec, which keeps the id.
+ * A command that starts the given one as systemd does: with its own process id in variables, since LISTEN_PID has to name the
+ * process that reads it, and only that process knows its id before it runs; and with the soft limit of descriptors that
+ * everything under systemd has (DefaultLimitNOFILE=), which Node has raised for itself. A shell becomes the program by exec,
+ * which keeps the id.
  * @param env what the program is to find; a shell drops names that are none to it, so these go the way of env(1)
  */
-export function withOwnPid(
+export function executed(
   command: readonly string[],
-  variables: readonly string[],
+  { ownPid, ignoresSigpipe }: Execution,
   env: Readonly<NodeJS.ProcessEnv>,
 ): [string, ...string[]] {
-  if (variables.length === 0) return command as [string, ...string[]];
-  const assignments = variables.map((name) => `${name}=$$`).join(" ");
+  // It fails where not even so many are allowed.
+  const steps = [ignoresSigpipe ? "trap '' PIPE; " : "", "ulimit -S -n 1024 2>/dev/null; "];
+  const start = `${steps.join("")}${ownPid.map((name) => `${name}=$$ `).join("")}exec`;
   const odd = Object.entries(env).filter(([name]) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
-  if (odd.length === 0) return ["/bin/sh", "-c", `${assignments} exec "$0" "$@"`, ...command];
+  if (odd.length === 0) return ["/bin/sh", "-c", `${start} "$0" "$@"`, ...command];
   const kept = odd.map(([name, value]) => `${name}=${value}`);
-  return ["/bin/sh", "-c", `${assignments} exec env "$0" "$@"`, ...kept, ...command] as [string, ...string[]];
+  return ["/bin/sh", "-c", `${start} env "$0" "$@"`, ...kept, ...command] as [string, ...string[]];
 }
 
 export { FIRST_DESCRIPTOR };

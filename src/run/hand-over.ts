@@ -1,4 +1,11 @@
-import { FIRST_DESCRIPTOR, listenVariables, remoteVariables, withOwnPid } from "../../systemd/pass-sockets.ts";
+import { randomBytes } from "node:crypto";
+import {
+  type Execution,
+  executed,
+  FIRST_DESCRIPTOR,
+  listenVariables,
+  remoteVariables,
+} from "../../systemd/pass-sockets.ts";
 import type { ChildRequest } from "./child.ts";
 import type { HandOver } from "./sockets.ts";
 
@@ -38,13 +45,13 @@ export interface ConnectionRequest {
 /** How to start a process so that it finds its sockets as the real thing would have put them. */
 export function handOver(request: HandOverRequest): ChildRequest {
   const { command, cwd } = request;
-  const { stdio, variables, ownPid } = places(request);
+  const { stdio, variables, execution } = places(request);
   const env: NodeJS.ProcessEnv = { ...request.env, ...variables };
   if (request.reports) {
     env.ROUSE_RUN_REPORT = String(stdio.length);
     stdio.push("report");
   }
-  return { command: withOwnPid(command, ownPid, env), cwd, env, stdio };
+  return { command: execution ? executed(command, execution, env) : command, cwd, env, stdio };
 }
 
 /** The descriptor on which a program finds the socket at this place of the list; undefined where none is handed over. */
@@ -58,31 +65,41 @@ export function descriptorOf(as: HandOver, index: number, onStdin: boolean): num
 interface Places {
   readonly stdio: ChildRequest["stdio"][number][];
   readonly variables: NodeJS.ProcessEnv;
-  /** Variables that hold the process's own id. */
-  readonly ownPid: readonly string[];
+  /** Undefined: it is started by the launcher itself. */
+  readonly execution?: Execution;
 }
 
 function places(request: HandOverRequest): Places {
   const { as, passed, streams, connection, notify } = request;
   const [fd] = passed.map((one) => one.fd);
-  const watchdog = "WATCHDOG_USEC" in notify ? ["WATCHDOG_PID"] : [];
   const after = [...streams, ...passed.map((one) => one.fd)];
-  if (as === "systemd" && connection?.onStdin) {
-    const variables = { ...notify, ...remoteVariables(connection.peer) };
-    return { stdio: [fd!, fd!, connection.stderrToo ? fd! : streams[2]], variables, ownPid: watchdog };
-  }
   if (as === "systemd") {
-    const listen = listenVariables(passed.map(({ name }) => name));
-    const variables = { ...notify, ...listen, ...(connection && remoteVariables(connection.peer)) };
-    const listenPid = passed.length > 0 && !request.withoutPid ? ["LISTEN_PID"] : [];
-    return { stdio: after, variables, ownPid: [...listenPid, ...watchdog] };
+    const onStdin = connection?.onStdin ?? false;
+    const listen = onStdin ? {} : listenVariables(passed.map(({ name }) => name));
+    const hasPid = "LISTEN_FDS" in listen && !request.withoutPid;
+    const ownPid = [
+      "SYSTEMD_EXEC_PID",
+      ...(hasPid ? ["LISTEN_PID"] : []),
+      ...("WATCHDOG_USEC" in notify ? ["WATCHDOG_PID"] : []),
+    ];
+    return {
+      stdio: onStdin ? [fd!, fd!, connection?.stderrToo ? fd! : streams[2]] : after,
+      variables: { ...notify, ...listen, ...remoteVariables(connection?.peer), INVOCATION_ID: invocationId() },
+      execution: { ownPid, ignoresSigpipe: true },
+    };
   }
   // inetd(8), and launchd.plist(5)'s inetdCompatibility for one connection.
   if (fd !== undefined && (as === "inetd" || (as === "launchd" && connection))) {
-    return { stdio: [fd, fd, fd], variables: {}, ownPid: [] };
+    const execution = as === "inetd" ? { execution: { ownPid: [], ignoresSigpipe: false } } : {};
+    return { stdio: [fd, fd, fd], variables: {}, ...execution };
   }
   // systemd passes a connection as a listener's descriptor; a plain descriptor says nothing of itself.
-  if (as === "fd") return { stdio: after, variables: fd === undefined ? {} : { SERVER_LISTEN_FD: "3" }, ownPid: [] };
+  if (as === "fd") return { stdio: after, variables: fd === undefined ? {} : { SERVER_LISTEN_FD: "3" } };
   // launchd: what the stand-in's library knows the descriptors by is written into it.
-  return { stdio: as === "launchd" ? after : [...streams], variables: {}, ownPid: [] };
+  return { stdio: as === "launchd" ? after : [...streams], variables: {} };
+}
+
+/** Another one for each start, as sd-id128(3) writes it. */
+function invocationId(): string {
+  return randomBytes(16).toString("hex");
 }

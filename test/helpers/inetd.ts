@@ -41,7 +41,7 @@ export async function startInetd(t: TestContext, kind: keyof typeof inetds, serv
   // Debian's sbin lacks in a plain user's PATH.
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/local/sbin:/usr/sbin` };
   const output = openSync(logFile, "a");
-  const command = [...untilParentEnds, inetds[kind], ...args(configuration, logFile, pidFile)];
+  const command = [...untilParentEnds, ...asUnderSystemd, inetds[kind], ...args(configuration, logFile, pidFile)];
   const child = spawn(command[0]!, command.slice(1), { env, stdio: ["ignore", output, output] });
   closeSync(output);
   t.after(async () => {
@@ -68,6 +68,9 @@ type Three = [string, string, string];
 
 /** Neither an inetd whose test was killed nor services whose inetd has ended may live on. It becomes the program by exec. */
 const untilParentEnds = ["/usr/bin/setpriv", "--pdeathsig", "KILL"];
+
+/** Its limits of descriptors: the soft one, which Node has raised for itself. */
+const asUnderSystemd = ["/usr/bin/prlimit", "--nofile=1024:4096"];
 
 interface Kind {
   describe(service: InetdService, port: number, logFile: string): string;
@@ -138,7 +141,7 @@ async function until(child: ChildProcess, inetd: Inetd, condition: () => boolean
     return condition();
   };
   await waitFor("for what it prints", check, { interval: 10 }).catch((cause) => {
-    throw new Error(`${child.spawnargs.at(3)}: ${cause.message}\n${inetd.log}`, { cause });
+    throw new Error(`${child.spawnargs.at(5)}: ${cause.message}\n${inetd.log}`, { cause });
   });
 }
 

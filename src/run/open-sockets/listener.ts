@@ -43,8 +43,8 @@ export function makeListener(address: Address, options: ListenerOptions): { read
   const option = (level: number, number: number, value: number): number =>
     setsockopt(fd, level, number, new Int32Array([value]), 4);
   const isIpv6 = address.type !== "unix" && family(plain(address)) === AF_INET6;
-  // With UDP it would let two programs have the same port.
-  if (address.type === "tcp") option(SOL_SOCKET, SO_REUSEADDR, 1);
+  // With UDP it would let two runs have the same port.
+  if (address.type !== "udp") option(SOL_SOCKET, SO_REUSEADDR, 1);
   if (isIpv6) option(IPPROTO_IPV6, IPV6_V6ONLY, 0);
   if (options.freeBind && !isDarwin) {
     if (isIpv6) option(IPPROTO_IPV6, IPV6_FREEBIND, 1);
@@ -53,6 +53,8 @@ export function makeListener(address: Address, options: ListenerOptions): { read
   // Every connection that is accepted from it has it as well.
   if (options.noDelay && address.type === "tcp") option(IPPROTO_TCP, TCP_NODELAY, 1);
   let failed = withMode(options.mode, () => (bind(fd, name, name.length) === 0 ? 0 : errno()));
+  // As systemd and inetds pass it.
+  if (address.type === "udp") option(SOL_SOCKET, SO_REUSEADDR, 1);
   if (failed === 0) options.beforeListen?.();
   if (failed === 0 && type !== SOCK_DGRAM) failed = listen(fd, options.backlog ?? MOST) === 0 ? 0 : errno();
   if (failed === 0) return { fd };

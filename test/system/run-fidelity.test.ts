@@ -1,0 +1,155 @@
+/** `rouse run` hands over what systemd hands over: the same program under both, field by field. */
+import assert from "node:assert/strict";
+import { copyFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { readServiceToRun } from "../../src/definition.ts";
+import { emitUnits } from "../../systemd/manifests.ts";
+import { unitText } from "../../systemd/unit.ts";
+import { askHanded, assertSame, compileHanded, type Runner } from "../helpers/handed.ts";
+import { makeProject } from "../helpers/project.ts";
+import { startRun } from "../helpers/run.ts";
+import type { Machine } from "./machine.ts";
+import { writeUnits } from "./probe.ts";
+import { systemTest } from "./require.ts";
+import { step } from "./step.ts";
+
+const installed = "/usr/lib/fidelity";
+
+systemTest("fidelity: a definition, under its own units and under `rouse run`", async (machine, t) => {
+  const programs = await install(machine, t);
+  const folder = project(t, programs.handed, {
+    args: ["--root", "a b"],
+    sockets: {
+      web: { listen: [8001, "127.0.0.1:8002"], backlog: 7, noDelay: true },
+      stats: "udp:8003",
+      local: "udp:127.0.0.1:8005",
+      admin: "unix:/run/fidelity.sock",
+      plain: "127.0.0.1:8004",
+    },
+    directories: { state: true, cache: true, logs: true, configuration: true },
+    credentials: { "tls.key": "/etc/fidelity.key" },
+    environment: { FIDELITY: "definition", FIDELITY_FILE: "definition" },
+    watchdog: "30s",
+  });
+  const { service } = await readServiceToRun(folder, { host: `${process.platform}-${process.arch}` });
+  const units = emitUnits(service, { path: `${installed}/handed`, notifies: true });
+  await machine.write("/etc/fidelity.key", "secret");
+  await machine.write("/etc/default/fidelity", "FIDELITY_FILE=file\n");
+  await startUnits(machine, Object.fromEntries(units.map((unit) => [unit.name, unitText(unit)])));
+  const real = await askHanded(`${installed}/talk`, "tcp:127.0.0.1:8001", inside(machine));
+
+  const files = ["--credential", `tls.key=${folder}/key`, "--environment-file", join(folder, "environment")];
+  const ports = [
+    "-s",
+    "web=[::]:0",
+    "-s",
+    "web=127.0.0.1:0",
+    ..."stats local plain".split(" ").flatMap((name) => ["--port", `${name}=0`]),
+  ];
+  const run = startRun(t, [folder, ...files, ...ports]);
+  const desk = await askHanded(programs.talk, `tcp:127.0.0.1:${await run.port("web")}`);
+  const freeBind = "only where the machine lacks the address, with a warning: nothing would tell of a typo";
+  assertSame(real, desk, {
+    ...always,
+    ...besides,
+    umask: "the user's: the unit's is its sandbox's",
+    "descriptors.web#1.freebind": freeBind,
+    "descriptors.web#2.freebind": freeBind,
+    "descriptors.plain#1.freebind": freeBind,
+    "descriptors.local#1.freebind": freeBind,
+    ...own("environment.STATE_DIRECTORY", "environment.CACHE_DIRECTORY", "environment.LOGS_DIRECTORY"),
+    ...own("environment.CONFIGURATION_DIRECTORY", "environment.CREDENTIALS_DIRECTORY"),
+  });
+});
+
+systemTest("fidelity: one process per connection, and a program without a definition", async (machine, t) => {
+  const programs = await install(machine, t);
+  const exec = `ExecStart=${installed}/handed`;
+  await startUnits(machine, {
+    "passed.socket": "[Socket]\nListenStream=71\nAccept=yes\nNoDelay=yes",
+    "passed@.service": `[Service]\n${exec}`,
+    "stdin.socket": "[Socket]\nListenStream=72\nAccept=yes",
+    "stdin@.service": `[Service]\n${exec}\nStandardInput=socket\nStandardError=journal`,
+    "stderr.socket": "[Socket]\nListenStream=73\nAccept=yes",
+    "stderr@.service": `[Service]\n${exec}\nStandardInput=socket\nStandardError=socket`,
+    "plain.socket": "[Socket]\nListenStream=74\nListenStream=127.0.0.1:75\nFileDescriptorName=plain",
+    "plain.service": `[Service]\nType=notify\n${exec}`,
+  });
+  const connections = [
+    ["passed", 71, {}],
+    ["stdin", 72, { stdin: "socket" }],
+    ["stderr", 73, { stdin: "socket", stderr: "socket" }],
+  ] as const;
+  for (const [name, number, connection] of connections) {
+    step(name);
+    const sockets = { [name]: { listen: number, accept: "connection", noDelay: name === "passed" } };
+    const run = startRun(t, [project(t, programs.handed, { sockets, connection }), "-s", `${name}=[::]:0`]);
+    const port = await run.port(name);
+    for (const host of ["127.0.0.1", "::1"]) {
+      const real = await askHanded(`${installed}/talk`, `tcp:${host}:${number}`, inside(machine));
+      const desk = await askHanded(programs.talk, `tcp:${host}:${port}`);
+      assert.equal(real.environment.REMOTE_ADDR, host);
+      assertSame(real, desk, {
+        ...always,
+        ...(name !== "stderr" && besides),
+        ...mayNotify,
+        "environment.REMOTE_PORT": "the client's, any",
+      });
+    }
+  }
+  step("plain");
+  const run = startRun(t, ["-s", "plain=[::]:0", "-s", "plain=127.0.0.1:0", "--", programs.handed]);
+  const real = await askHanded(`${installed}/talk`, "tcp:127.0.0.1:75", inside(machine));
+  const desk = await askHanded(programs.talk, `tcp:127.0.0.1:${await run.port("plain")}`);
+  assertSame(real, desk, { ...always, ...besides, ...own() });
+});
+
+// --- internal ---
+
+/** What differs on purpose, whatever the unit. */
+const always = {
+  name: "where it is installed",
+  folder: "the definition's: files beside the sources are to be found",
+};
+
+/** Where stderr is not the client's. */
+const besides = { "environment.JOURNAL_STREAM": "the streams are the user's, no journal" };
+
+const mayNotify = { "environment.NOTIFY_SOCKET": "a unit of Type=notify has it, and what the program is is not known" };
+
+const own = (...fields: string[]): Record<string, string> =>
+  Object.fromEntries([...fields, "environment.NOTIFY_SOCKET"].map((field) => [field, "of this run"]));
+
+const inside =
+  (machine: Machine): Runner =>
+  async (argv) =>
+    (await machine.run(argv)).stdout;
+
+async function install(machine: Machine, t: TestContext): Promise<{ handed: string; talk: string }> {
+  const programs = compileHanded(t);
+  for (const [name, path] of Object.entries(programs)) await machine.copyIn(path, `${installed}/${name}`);
+  return programs;
+}
+
+async function startUnits(machine: Machine, units: Readonly<Record<string, string>>): Promise<void> {
+  await writeUnits(machine, units);
+  await machine.run(["systemctl", "start", ...Object.keys(units).filter((name) => name.endsWith(".socket"))]);
+}
+
+function project(t: TestContext, program: string, definition: object): string {
+  const folder = makeProject(t, {
+    "package.json": {
+      name: "fidelity",
+      version: "1.0.0",
+      description: "F",
+      license: "MIT",
+      author: "A <a@example.com>",
+    },
+    "rouse.config.json": { exec: "handed", ...definition },
+    key: "secret",
+    environment: "FIDELITY_FILE=file\n",
+  });
+  copyFileSync(program, join(folder, "handed"));
+  return folder;
+}
