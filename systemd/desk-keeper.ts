@@ -3,16 +3,11 @@ import type { Desk, DeskUnits } from "./desk-units.ts";
 import { execArgument } from "./escape.ts";
 import { section, type Unit } from "./unit.ts";
 
-export interface Keeper {
-  readonly unit: Unit;
-  /** The launcher has it open for writing before the unit is started; closing it ends the run. */
-  readonly fifo: string;
-}
-
 /**
  * A unit whose life is the launcher's, and which tidies up after it, however it ended: its process reads from a FIFO that only
  * the launcher writes to. It belongs to the manager, so that it outlives the launcher's terminal and control group.
- * @param folder of the run's sandbox, which goes with it
+ * @param folder of the run, which goes with it
+ * @param fifo the launcher has it open for writing before the unit is started; closing it ends the run
  * @param fileOf where the manager has a unit
  */
 export function keeper(
@@ -20,9 +15,9 @@ export function keeper(
   desk: Desk,
   units: DeskUnits,
   folder: string,
+  fifo: string,
   fileOf: (unit: Pick<Unit, "name">) => string,
-): Keeper {
-  const fifo = `${folder}/alive`;
+): Unit {
   const name = `${desk.run}-keeper.service`;
   const systemctl = desk.manager === "user" ? "systemctl --user" : "systemctl";
   const all = [...units.sockets, units.service, ...units.helpers];
@@ -31,6 +26,8 @@ export function keeper(
     `${systemctl} stop ${names}`,
     `${systemctl} reset-failed ${names} 2>/dev/null`,
     'rm -f "$@"',
+    // The folder of the credentials may not be written to.
+    'chmod -R u+w "$0"',
     // systemd makes the mount points of what is bound outside, too.
     `rm -rf "$0" /tmp/${desk.run}`,
   ].join("; ");
@@ -52,5 +49,5 @@ export function keeper(
       ["TimeoutStopSec", `${service.stopTimeout + 30}s`],
     ]),
   ];
-  return { fifo, unit: { name, kind: "service", entries } };
+  return { name, kind: "service", entries };
 }

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -16,6 +16,7 @@ export function makeRunFolder(): RunFolder {
     path,
     remove() {
       process.off("exit", folder.remove);
+      if (!existsSync(path)) return; // Under the sandbox systemd may have been faster.
       unlock(path);
       rmSync(path, { recursive: true, force: true });
     },

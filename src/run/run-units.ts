@@ -1,5 +1,6 @@
 import { execFile } from "node:child_process";
 import { closeSync, openSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { keeper } from "../../systemd/desk-keeper.ts";
 import { type Desk, type DeskUnits, deskUnits } from "../../systemd/desk-units.ts";
@@ -15,7 +16,7 @@ export interface RunUnitsOptions {
   readonly service: Service;
   /** The run as it is now. */
   readonly desk: () => Desk;
-  /** A folder for what this needs, which goes with it. */
+  /** Of the run: it is removed when the launcher cannot do so itself, and sooner than it would. */
   readonly folder: string;
 }
 
@@ -48,7 +49,8 @@ export class RunUnits {
     const desk = options.desk();
     const units = deskUnits(service, desk);
     const output = await UnitOutput.listen(desk.output, listener);
-    const { unit, fifo } = keeper(service, desk, units, folder, (of) => manager.pathOf(of));
+    const fifo = join(folder, "alive");
+    const unit = keeper(service, desk, units, folder, fifo, (of) => manager.pathOf(of));
     await promisify(execFile)("mkfifo", ["-m", "600", fifo]);
     const alive = openSync(fifo, "r+"); // To open it only for writing would wait for the reader.
     const installed = new RunUnits(options, desk, units, output, async () => {

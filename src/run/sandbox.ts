@@ -69,7 +69,7 @@ export async function createSandboxSession(request: SandboxRequest): Promise<Ses
     const layout = layOut(command, { program: programFolder(folder), root: service.root, run, name: service.name });
     return { ...constant, ...layout, notifies: tellsManager(service, drains) };
   }
-  return new SandboxSession({ ...request, service: asMapped(request, manager.version), manager, folder: home, desk });
+  return new SandboxSession({ ...request, service: asMapped(request, manager.version), manager, desk });
 }
 
 // --- internal ---

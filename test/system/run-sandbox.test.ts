@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { startLoad } from "./load.ts";
 import type { Machine } from "./machine.ts";
 import { systemTest } from "./require.ts";
 import { assertNoTraces, startSandboxed, traces, withRouse } from "./sandboxed-run.ts";
@@ -118,6 +119,87 @@ systemTest(
   withRouse,
 );
 
+for (const user of ["root", "ann"]) {
+  systemTest(
+    `run --sandbox: ${user} finds variables, credentials and directories, several sockets and workers, and nothing of the shell's`,
+    async (machine) => {
+      await prepare(machine);
+      if (user === "ann") await logIn(machine);
+      await machine.write("/srv/denied/rouse.config.json", JSON.stringify(rich));
+      await machine.write("/srv/token", "secret");
+      await machine.write("/srv/variables", "FROM_FILE='a $b %c'\n");
+      await machine.run(`rm /srv/denied/rouse.config.ts; chown ${user}: /srv/token; chmod 600 /srv/token`);
+      const flags = "--credential token=/srv/token --environment-file /srv/variables";
+      const run = await startSandboxed(machine, flags, { user, shell: "FROM_SHELL=yes" });
+      const { sockets } = (await run.event("listening")) as unknown as { sockets: { name: string; url: string }[] };
+      await run.event("ready");
+      assert.deepEqual(JSON.parse((await machine.get(`${url}/found`)).body), {
+        credential: "secret",
+        GREETING: 'hello "you" 100% $HOME',
+        FROM_FILE: "a $b %c",
+        NODE_ENV: "production",
+      });
+      const admin = sockets.find(({ name }) => name === "admin")!.url;
+      assert.equal((await machine.run(["curl", "-sS", "--unix-socket", admin, "http://admin/"])).stdout, "admin");
+      await run.kill("INT");
+      assert.equal(await run.code(), 0);
+      await assertNoTraces(machine);
+    },
+    withRouse,
+  );
+}
+
+systemTest(
+  "run --sandbox: systemd tidies up also when all is killed that the terminal had: launcher, guardian and the rest",
+  async (machine) => {
+    await prepare(machine);
+    const run = await startSandboxed(machine, "", { before: "systemd-run --quiet --scope --unit=terminal" });
+    await run.event("ready");
+    await machine.run("systemctl kill --signal=KILL terminal.scope");
+    await assertNoTraces(machine);
+  },
+  withRouse,
+);
+
+systemTest(
+  "run --sandbox: the second Ctrl-C kills what ignores the first",
+  async (machine) => {
+    await prepare(machine);
+    const run = await startSandboxed(machine);
+    await run.event("ready");
+    assert.equal(await deed(machine, "stay"), "done");
+    await run.kill("INT");
+    await run.event("signal");
+    await run.kill("INT");
+    assert.equal(await run.code(), 137);
+    await assertNoTraces(machine);
+  },
+  withRouse,
+);
+
+systemTest(
+  "run --sandbox --watch: no connection is lost over 10 restarts",
+  async (machine) => {
+    await prepare(machine);
+    const run = await startSandboxed(machine, "--watch");
+    await run.event("ready");
+    const load = await startLoad(machine, `${url}/`);
+    for (let count = 1; count <= 10; count++) {
+      await machine.run(`echo "// ${count}" >>/srv/denied/server.ts`);
+      await machine.waitFor("it is ready again", async () => {
+        return (await run.events()).filter(({ event }) => event === "ready").length > count;
+      });
+    }
+    const { requests, failures, slowest } = await load.stop();
+    step(`${requests} requests, ${failures.length} failed, the slowest took ${slowest.toFixed(0)} ms`);
+    assert.deepEqual(failures, []);
+    await run.kill("INT");
+    assert.equal(await run.code(), 0);
+    await assertNoTraces(machine);
+  },
+  withRouse,
+);
+
 systemTest(
   "run --sandbox: a program that fails at its start ends the run with its code",
   async (machine) => {
@@ -176,6 +258,16 @@ systemTest(
 );
 
 // --- internal ---
+
+const rich = {
+  name: "denied",
+  entry: "server.ts",
+  sockets: { http: 8080, admin: "unix:/run/denied-admin.sock" },
+  directories: { state: true, cache: true },
+  credentials: { token: "/etc/denied/token" },
+  environment: { GREETING: 'hello "you" 100% $HOME' },
+  workers: 2,
+};
 
 interface Problem {
   readonly code: string;

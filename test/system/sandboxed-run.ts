@@ -33,14 +33,18 @@ export interface SandboxedRun {
   kill(signal: string): Promise<void>;
 }
 
-/** @param user whose systemd it is; ann's runs already */
+/**
+ * @param user whose systemd it is; ann's runs already
+ * @param shell a variable of the user's shell
+ * @param before words before the command line
+ */
 export async function startSandboxed(
   machine: Machine,
   flags = "",
-  { user = "root", folder = "/srv/denied" } = {},
+  { user = "root", folder = "/srv/denied", shell = "", before = "" } = {},
 ): Promise<SandboxedRun> {
   const place = (await machine.run("mktemp -d /run/test-XXXXXX")).stdout.trim();
-  const script = `cd ${place}; /srv/rouse/bin/rouse run --sandbox --json ${flags} ${folder} >events 2>output </dev/null &
+  const script = `cd ${place}; ${shell} ${before} /srv/rouse/bin/rouse run --sandbox --json ${flags} ${folder} >events 2>output </dev/null &
     echo $! >pid; wait $!; echo $? >code.new; mv code.new code`;
   await machine.write(`${place}/start`, script);
   await machine.run(`chown ${user}: ${place}`);
@@ -56,7 +60,12 @@ export async function startSandboxed(
     pid,
     events,
     async event(name, check = () => true) {
-      const found = async () => (await events()).find((event) => event.event === name && check(event));
+      const found = async () => {
+        const hasEnded = (await read("code")) !== "";
+        const event = (await events()).find((one) => one.event === name && check(one));
+        if (!event && hasEnded) throw new Error(`rouse run has ended without the event ${name}`);
+        return event;
+      };
       try {
         return await waitFor(`the event ${name}`, found, { timeout: 20_000 });
       } catch (cause) {

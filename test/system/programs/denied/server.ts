@@ -45,10 +45,20 @@ const deeds: Readonly<Record<string, () => unknown>> = {
     await once(socket, "listening");
     socket.close();
   },
+  stay: () => void process.on("SIGTERM", () => {}),
   crash: () => {
     throw new Error("as asked");
   },
 };
+
+/** What a service is given. */
+function found(): Record<string, unknown> {
+  const { CREDENTIALS_DIRECTORY, STATE_DIRECTORY, CACHE_DIRECTORY, GREETING, FROM_FILE, FROM_SHELL, NODE_ENV } =
+    process.env;
+  const credential = CREDENTIALS_DIRECTORY && readFileSync(`${CREDENTIALS_DIRECTORY}/token`, "utf8");
+  for (const folder of [STATE_DIRECTORY, CACHE_DIRECTORY]) writeFileSync(`${folder}/file`, "");
+  return { credential, GREETING, FROM_FILE, FROM_SHELL, NODE_ENV };
+}
 
 /** @returns "done", or the error's code */
 async function does(name: string): Promise<string> {
@@ -67,7 +77,14 @@ if (process.env.DEED) {
   const server = createServer(async (request, response) => {
     const name = request.url!.slice(1);
     if (name === "crash") setImmediate(deeds.crash as () => void);
-    response.end(name in deeds && name !== "crash" ? await does(name) : `hello from ${process.pid}`);
+    if (name === "found") response.end(JSON.stringify(found()));
+    else response.end(name in deeds && name !== "crash" ? await does(name) : `hello from ${process.pid}`);
   });
-  await activate().listen(server, "http");
+  const activation = activate();
+  await activation.listen(server, "http");
+  if (activation.sockets().some(({ name }) => name === "admin"))
+    await activation.listen(
+      createServer((_, response) => response.end("admin")),
+      "admin",
+    );
 }
