@@ -45,20 +45,22 @@ export function deskUnits(service: Service, desk: Desk): DeskUnits {
   const units = emitUnits({ ...service, name: desk.run, args }, { path, notifies: desk.notifies });
   const emitted = units.find(({ kind }) => kind === "service")!;
   return {
-    sockets: units.filter(({ kind }) => kind === "socket").map(withoutInstall),
+    sockets: units.filter(({ kind }) => kind === "socket").map((unit) => forDesk(unit, desk)),
     service: {
       ...emitted,
       entries: [...emitted.entries.filter(isForDesk(desk)).map(forManager(desk)), ...additions(desk)],
     },
     helpers: [gate(desk), after(desk, "well"), after(desk, "badly")],
-    unchecked: emitted.entries.filter(isBeyond(desk.manager)).map(({ name, value }) => `${name}=${value}`),
+    unchecked: units
+      .flatMap(({ entries }) => entries.filter(isBeyond(desk.manager)))
+      .map(({ name, value }) => `${name}=${value}`),
   };
 }
 
 // --- internal ---
 
 /** What a user's manager cannot do: measured with systemd 252 and 257. It takes some of them in silence, others are 217/USER or 226/NAMESPACE. */
-const beyondUsers = ["DynamicUser", "IPAddressDeny", "DevicePolicy", "ProtectKernelLogs"];
+const beyondUsers = ["DynamicUser", "IPAddressDeny", "DevicePolicy", "ProtectKernelLogs", "SocketGroup"];
 
 const isBeyond =
   (manager: ManagerKind) =>
@@ -70,8 +72,8 @@ function forManager({ manager }: Desk): (entry: Entry) => Entry {
   return (entry) => (manager === "user" && entry.name === "ProtectHome" ? { ...entry, value: "tmpfs" } : entry);
 }
 
-function withoutInstall(unit: Unit): Unit {
-  return { ...unit, entries: unit.entries.filter(({ section }) => section !== "Install") };
+function forDesk(unit: Unit, desk: Desk): Unit {
+  return { ...unit, entries: unit.entries.filter(isForDesk(desk)) };
 }
 
 function isForDesk(desk: Desk): (entry: Entry) => boolean {

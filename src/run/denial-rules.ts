@@ -109,13 +109,22 @@ export const denialRules: readonly Rule[] = [
             mend: "the service runs as a user of its own: hand a secret over by credentials, or let everybody read the file",
           }
       : undefined,
+  ({ code, call, subject }, { outside }) =>
+    code === "EACCES" && call === "connect" && subject.startsWith("/") && !outside.isOpenToAll(subject)
+      ? {
+          settings: ["DynamicUser"],
+          mend: `the service runs as a user of its own: let everybody connect to that socket; ${NO_KEY}`,
+        }
+      : undefined,
   // Programs.
   ({ code, call, subject }, { outside }) =>
     call === "spawn" && code === "EACCES" && outside.isExecutable(subject)
       ? { settings: ["NoExecPaths"], mend: `it may execute nothing but itself; ${NO_KEY} (subprocesses)` }
       : undefined,
   ({ call }) =>
-    call === "dlopen" ? { settings: ["NoExecPaths"], mend: `no code is loaded from there; ${NO_KEY}` } : undefined,
+    call === "dlopen"
+      ? { settings: ["NoExecPaths"], isGuess: true, mend: `no code is loaded from there; ${NO_KEY}` }
+      : undefined,
   // The network.
   ({ code, call }, { unit }) =>
     call === "uv_interface_addresses" && code === "EAFNOSUPPORT"
@@ -131,6 +140,14 @@ export const denialRules: readonly Rule[] = [
           settings: ["RestrictAddressFamilies", "PrivateNetwork"],
           key: "sockets",
           mend: "it may listen on passed sockets alone: add it to sockets, with adopt for what listens by itself",
+        }
+      : undefined,
+  ({ code, call, subject }) =>
+    ["listen", "bind"].includes(call) && code === "EACCES" && Number(/:(\d+)$/.exec(subject)?.[1]) < 1024
+      ? {
+          settings: ["CapabilityBoundingSet", "DynamicUser"],
+          key: "sockets",
+          mend: "systemd opens such a port for it: add it to sockets, with adopt for what listens by itself",
         }
       : undefined,
   ({ code, call, subject }, { unit }) =>

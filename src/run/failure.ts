@@ -16,7 +16,7 @@ export function readFailures(line: string): Failure[] {
   if (line.length > 20_000 || !/E[A-Z]{2}|returned|syscall|failed to map/.test(line)) return [];
   const plain = line.replaceAll("\\\\", "\\").replaceAll('\\"', '"');
   for (const { pattern, read } of shapes) {
-    const found = [...plain.matchAll(pattern)].map((match) => ({ ...read(match), text: match[0].trim() }));
+    const found = [...plain.matchAll(pattern)].map((match) => ({ text: match[0].trim(), ...read(match) }));
     if (found.length > 0) return found;
   }
   return [];
@@ -26,7 +26,7 @@ export function readFailures(line: string): Failure[] {
 
 interface Shape {
   readonly pattern: RegExp;
-  readonly read: (match: RegExpMatchArray) => Omit<Failure, "text">;
+  readonly read: (match: RegExpMatchArray) => Omit<Failure, "text"> & Partial<Failure>;
 }
 
 /** Of node:fs, node:child_process, node:net and node:dgram, node:dns, node:os and node:process, and of dlopen, as Node 26 words them. */
@@ -56,7 +56,7 @@ const shapes: readonly Shape[] = [
   {
     // The message has only the errno, and that is the one that these give.
     pattern: /\bsyscall"?: ?['"](sete?[ug]id|setgroups|initgroups)['"]/g,
-    read: ([, call]) => ({ code: "EPERM", call: call!, subject: "" }),
+    read: ([, call]) => ({ code: "EPERM", call: call!, subject: "", text: `${call} EPERM` }),
   },
   {
     pattern: /(?:^|\s|")(\/[^\s:"]+): failed to map segment from shared object/g,

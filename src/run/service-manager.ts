@@ -43,7 +43,8 @@ export class ServiceManager {
     const asked = new ServiceManager(kind, 0, folder, env);
     const { code, stdout, stderr } = await asked.systemctl("show", "--property=Version", "--value");
     const version = Number.parseInt(stdout, 10);
-    if (code === 0 && version > 0) return new ServiceManager(kind, version, folder, env);
+    if (code === 0 && version >= OLDEST) return new ServiceManager(kind, version, folder, env);
+    if (version > 0) throw unreachable(`here is systemd ${version}, which is older than ${OLDEST}`);
     throw unreachable(stderr.trim().split("\n")[0] || "systemctl does not answer");
   }
 
@@ -102,6 +103,9 @@ export interface Outcome {
 }
 
 // --- internal ---
+
+/** $MONITOR_EXIT_STATUS is of 251, --kill-whom of 252; the units are for 252 and later too. */
+const OLDEST = 252;
 
 function unreachable(why: string): RouseError {
   return new RouseError({

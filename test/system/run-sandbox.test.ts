@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { basename } from "node:path";
+import { sandbox } from "../../systemd/sandbox.ts";
 import { startLoad } from "./load.ts";
 import type { Machine } from "./machine.ts";
 import { systemTest } from "./require.ts";
@@ -33,9 +35,19 @@ systemTest(
       /EROFS: read-only file system, open .*\n {4}at .*\n {4}at Object\.write \(server\.ts:/,
     );
 
-    step("the same without the settings that were named");
     const unit = (await machine.run("ls /run/systemd/system/rouse-run-denied-????????.service")).stdout.trim();
     const lines = (await machine.run(["cat", unit])).stdout.split("\n");
+    const lacking = sandbox("", { network: "none" }).filter(([name, value]) => {
+      return name !== "ExecPaths" && !lines.includes(`${name}=${value}`);
+    });
+    assert.deepEqual(lacking, []);
+    const process = await machine.process(basename(unit));
+    assert.notEqual(process.uid, 0);
+    assert.equal(process.capabilities.bounding, 0n);
+    assert.equal(process.seccompMode, 2);
+    assert.notEqual(process.network, machine.network);
+
+    step("the same without the settings that were named");
     for (const [name, [code, settings, , , lifted = "done"]] of Object.entries(denials)) {
       if (settings.length === 0 || lifted === "as before") continue;
       const answer = await deedWithout(machine, lines, settings, name);
@@ -156,6 +168,22 @@ systemTest(
     const run = await startSandboxed(machine, "", { before: "systemd-run --quiet --scope --unit=terminal" });
     await run.event("ready");
     await machine.run("systemctl kill --signal=KILL terminal.scope");
+    await assertNoTraces(machine);
+  },
+  withRouse,
+);
+
+systemTest(
+  "run --sandbox: who misses the watchdog is ended by systemd, and that is told",
+  async (machine) => {
+    await prepare(machine);
+    await machine.run("sed -i 's/stopTimeout/watchdog: \"1s\",\\n  stopTimeout/' /srv/denied/rouse.config.ts");
+    const run = await startSandboxed(machine);
+    await run.event("ready");
+    await machine.try(["curl", "-sS", "--max-time", "10", `${url}/hang`]);
+    const { problem } = await run.event("warning");
+    assert.equal((problem as Problem).code, "ended-by-watchdog");
+    assert.equal(await run.code(), 134);
     await assertNoTraces(machine);
   },
   withRouse,

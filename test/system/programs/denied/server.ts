@@ -45,6 +45,9 @@ const deeds: Readonly<Record<string, () => unknown>> = {
     await once(socket, "listening");
     socket.close();
   },
+  hang: () => {
+    for (;;);
+  },
   stay: () => void process.on("SIGTERM", () => {}),
   crash: () => {
     throw new Error("as asked");
