@@ -32,7 +32,7 @@ export interface RunOptions {
   /** Under the sandbox of the unit that would be installed, by this machine's systemd. */
   readonly sandbox: boolean;
   readonly watch: boolean;
-  /** Files and folders to watch beside what the bundle is made of; relative to the current folder. */
+  /** Absolute paths of files and folders to watch beside what the bundle is made of. */
   readonly watchPaths: readonly string[];
   /** As Node takes it, for example "--inspect=9229". */
   readonly inspect: string | undefined;
@@ -92,6 +92,8 @@ export async function run(options: RunOptions): Promise<Exit> {
         program,
       })
     : await createOwnSession({ subject, options, env, sockets, folder: folder.path, guardian, program }, cleanUp);
+  // Where something goes wrong after the start, nothing goes on without a launcher.
+  cleanUp.defer(() => session.kill());
   cleanUp.defer(obeySignals(session, options));
 
   if (await program.prepare()) await session.begin();

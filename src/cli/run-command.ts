@@ -85,7 +85,7 @@ async function runAction(...given: unknown[]): Promise<void> {
       lazy: flags.lazy ?? false,
       sandbox: flags.sandbox ?? false,
       watch: (flags.watch ?? false) || flags.watchPath !== undefined,
-      watchPaths: flags.watchPath ?? [],
+      watchPaths: (flags.watchPath ?? []).map((path) => resolve(path)),
       inspect: inspectOption(flags),
       credentials: flags.credential ?? [],
       environmentFile: flags.environmentFile,

@@ -1,4 +1,3 @@
-import { isAbsolute, resolve } from "node:path";
 import { type Problem, RouseError } from "../problem.ts";
 import type { RunOptions } from "../run.ts";
 import type { Service } from "../service.ts";
@@ -81,7 +80,7 @@ function serviceProgram(service: Service, folder: string, options: RunOptions): 
       const watcher = watchFiles(builder.files(), changed, watching);
       watchers.push(watcher);
       if (options.watchPaths.length === 0) return;
-      watchers.push(watchPaths(absolute(options.watchPaths, service.root), changed, watching));
+      watchers.push(watchPaths(options.watchPaths, changed, watching));
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(watchers.map((watcher) => watcher.close()));
@@ -98,9 +97,9 @@ function foreignProgram(command: Subject["command"], cwd: string, options: RunOp
     prepare: async () => true,
     watch(session) {
       if (!options.watch) return;
-      const paths = options.watchPaths.length > 0 ? options.watchPaths : ["."];
+      const paths = options.watchPaths.length > 0 ? options.watchPaths : [cwd];
       watcher = watchPaths(
-        absolute(paths, cwd),
+        paths,
         oneAtATime(async (files) => {
           options.emit({ event: "changed", files });
           await session.restart(files);
@@ -130,9 +129,6 @@ function oneAtATime(work: (files: readonly string[]) => Promise<void>): (files: 
     isBusy = false;
   };
 }
-
-const absolute = (paths: readonly string[], cwd: string): string[] =>
-  paths.map((path) => (isAbsolute(path) ? path : resolve(cwd, path)));
 
 const mayMiss = ({ emit }: RunOptions): WatchOptions => ({
   onError({ code, message }) {

@@ -3,6 +3,7 @@ import { type Problem, RouseError } from "../problem.ts";
 import type { RunOptions } from "../run.ts";
 import type { Service } from "../service.ts";
 import { findProgram } from "./find-program.ts";
+import { requireThere } from "./watch.ts";
 
 /** What is to be run: a service by its definition, or a program alone. */
 export interface Subject {
@@ -16,10 +17,11 @@ export interface Subject {
 /** @throws {RouseError} where there is no definition, it is wrong, or an option has no meaning for what is to be run */
 export async function findSubject(options: RunOptions): Promise<Subject> {
   const { command, folder } = options;
+  for (const path of options.watchPaths) requireThere(path);
   if (options.sandbox) refuseBesideSandbox(options);
   if (command === undefined) {
     refuse(options.accept, "--accept", 'set accept: "connection" on the socket in the definition');
-    const { service, warnings } = await readServiceToRun(folder, { host: options.host });
+    const { service, warnings } = await readServiceToRun(folder, { host: options.host, sandbox: options.sandbox });
     return { service, command, cwd: service.root, warnings };
   }
   refuse(options.inspect !== undefined, "--inspect", "give it to node itself: rouse run -- node --inspect server.js");

@@ -131,6 +131,17 @@ export function watchPaths(
   };
 }
 
+/** @throws {RouseError} no-such-path */
+export function requireThere(path: string): { isDirectory(): boolean } {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats) return stats;
+  throw new RouseError({
+    code: "no-such-path",
+    what: `there is nothing to watch at ${path}`,
+    mend: "name a file or a folder",
+  });
+}
+
 // --- internal ---
 
 interface WatchedFolder {
@@ -165,14 +176,4 @@ function isPassedOver(root: string, path: string, stats: { isDirectory(): boolea
   const isFolder = stats?.isDirectory() ?? false;
   const inFolders = isFolder ? parts : parts.slice(0, -1);
   return inFolders.some((part) => part.startsWith(".") || passedOver.has(part)) || /^\.#|~$/.test(basename(path));
-}
-
-function requireThere(path: string): { isDirectory(): boolean } {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats) return stats;
-  throw new RouseError({
-    code: "no-such-path",
-    what: `there is nothing to watch at ${path}`,
-    mend: "name a file or a folder",
-  });
 }
