@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
 import type { Child } from "./child.ts";
+import { createDescriptorStore } from "./descriptor-store.ts";
 import type { RunEvent } from "./events.ts";
 import type { Passed } from "./hand-over.ts";
 import type { Notification } from "./notify-socket.ts";
@@ -25,7 +26,7 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
   let child: Child | undefined;
   let ready = false;
   let reloadingSince: number | undefined;
-  let stored: Passed[] = [];
+  const store = createDescriptorStore();
   let timer: NodeJS.Timeout | undefined;
   let lastSign = 0;
   let wasKept = false;
@@ -45,18 +46,12 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
     timer.unref();
   }
 
-  function discard(list: readonly Passed[]): void {
-    for (const { fd } of list) closeSync(fd);
-  }
-
-  function store(pid: number, name: string, fds: readonly number[]): void {
-    stored.push(...fds.map((fd) => ({ name, fd })));
-    emit({ event: "stored", pid, name, count: stored.length });
-  }
+  const tellStored = (pid: number, name: string): void =>
+    emit({ event: "stored", pid, name, count: store.kept.length });
 
   return {
     get stored() {
-      return stored;
+      return store.kept;
     },
     get isReady() {
       return ready;
@@ -70,13 +65,12 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
     },
     receive({ pid, message, fds }) {
       const now = performance.now();
-      if (message.FDSTORE === "1") store(pid, message.FDNAME ?? "stored", fds);
+      if (message.FDSTORE === "1") tellStored(pid, store.add(fds, message));
       // A barrier's descriptor is closed when what came before it has been read: now.
-      else discard(fds.map((fd) => ({ name: "", fd })));
-      if (message.FDSTOREREMOVE === "1") {
-        discard(stored.filter(({ name }) => name === message.FDNAME));
-        stored = stored.filter(({ name }) => name !== message.FDNAME);
-        emit({ event: "stored", pid, name: message.FDNAME ?? "stored", count: stored.length });
+      else for (const fd of fds) closeSync(fd);
+      if (message.FDSTOREREMOVE === "1" && message.FDNAME !== undefined) {
+        store.remove(message.FDNAME);
+        tellStored(pid, message.FDNAME);
       }
       if (message.RELOADING === "1") {
         reloadingSince = now;
@@ -96,9 +90,7 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
     end(isOver) {
       clearTimeout(timer);
       ready = false;
-      if (!isOver) return;
-      discard(stored);
-      stored = [];
+      if (isOver) store.clear();
     },
   };
 }

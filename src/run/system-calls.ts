@@ -1,4 +1,5 @@
 /** The system calls that only the launcher needs, through node:ffi. What the runtime needs too is in ../activation/ffi.ts. */
+import { fstatSync } from "node:fs";
 import { exchangeMessage, foreign, isDarwin, SOL_SOCKET } from "../activation/ffi.ts";
 
 /** poll(2): those of the descriptors that are readable. A listener is when a connection waits. @param timeout milliseconds, -1: for ever */
@@ -8,6 +9,29 @@ export function pollReadable(fds: readonly number[], timeout: number): Set<numbe
   const poll = foreign("poll", ["pointer", "u64", "i32"], "i32")!;
   if (poll(table, BigInt(fds.length), timeout) <= 0) return new Set();
   return new Set(fds.filter((_, index) => table[index * 2 + 1]! >>> 16));
+}
+
+/** poll(2): whether the other end of a pipe or connection has gone for good. Of a file never. */
+export function hasHungUp(fd: number): boolean {
+  const table = new Int32Array([fd, 0]);
+  const count = foreign("poll", ["pointer", "u64", "i32"], "i32")!(table, 1n, 0);
+  return count > 0 && ((table[1]! >>> 16) & (POLLERR | POLLHUP)) !== 0;
+}
+
+/**
+ * kcmp(2): whether two descriptors are one open file, by dup(2) or by a passing on. Where the kernel does not tell, whether
+ * they are the same file on disk or in memory.
+ */
+export function isSameFile(one: number, other: number): boolean {
+  const number = KCMP[process.arch];
+  if (!isDarwin && number !== undefined) {
+    const syscall = foreign("syscall", ["i64", "i64", "i64", "i64", "i64", "i64"], "i64")!;
+    const [kcmp, pid] = [BigInt(number), BigInt(process.pid)];
+    const order = Number(syscall(kcmp, pid, pid, KCMP_FILE, BigInt(one), BigInt(other)));
+    if (order >= 0) return order === 0;
+  }
+  const [first, second] = [fstatSync(one), fstatSync(other)];
+  return first.dev === second.dev && first.ino === second.ino;
 }
 
 /** accept(2): the next connection, close-on-exec; undefined where there is none any more. Waits for none: see pollReadable. */
@@ -72,6 +96,11 @@ export function receiveDatagram(fd: number): Datagram | undefined {
 // --- internal ---
 
 const POLLIN = 1;
+const POLLERR = 8;
+const POLLHUP = 16;
+/** By Node's names of architectures. */
+const KCMP: Readonly<Record<string, number>> = { x64: 312, arm64: 272 };
+const KCMP_FILE = 0n;
 // Linux's numbers, the same on every architecture that Node is built for.
 const AF_UNIX = 1;
 const SOCK_DGRAM = 2;

@@ -1,12 +1,12 @@
 /** `rouse run` hands over what systemd hands over: the same program under both, field by field. */
 import assert from "node:assert/strict";
-import { copyFileSync } from "node:fs";
+import { copyFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { readServiceToRun } from "../../src/definition.ts";
 import { emitUnits } from "../../systemd/manifests.ts";
 import { unitText } from "../../systemd/unit.ts";
-import { askHanded, assertSame, compileHanded, type Runner } from "../helpers/handed.ts";
+import { askHanded, assertSame, compileHanded, type Handed, type Runner, talkTo } from "../helpers/handed.ts";
 import { makeProject } from "../helpers/project.ts";
 import { startRun } from "../helpers/run.ts";
 import type { Machine } from "./machine.ts";
@@ -105,6 +105,36 @@ systemTest("fidelity: one process per connection, and a program without a defini
   assertSame(real, desk, { ...always, ...besides, ...own() });
 });
 
+systemTest("fidelity: the descriptor store, over restarts, a crash and an end", async (machine, t) => {
+  const programs = await install(machine, t);
+  await startUnits(machine, {
+    "keeper.socket": "[Socket]\nListenStream=80\nFileDescriptorName=web\nTriggerLimitIntervalSec=0",
+    "keeper.service": `[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\nExecStart=${installed}/handed
+      FileDescriptorStoreMax=64\nRestart=on-failure\nRestartSec=0`,
+  });
+  const real = await storeStory(
+    (command) => talkTo(`${installed}/talk`, ["tcp:127.0.0.1:80", command], inside(machine)),
+    async () => void (await machine.run("systemctl restart keeper.service")),
+  );
+
+  const folder = project(t, programs.handed, { sockets: { web: 80 } });
+  const run = startRun(t, [folder, "--lazy", "--watch", "--port", "web=0"]);
+  const port = await run.port("web");
+  const desk = await storeStory(
+    (command) => talkTo(programs.talk, [`tcp:127.0.0.1:${port}`, command]),
+    async () => {
+      utimesSync(join(folder, "handed"), new Date(), new Date());
+      const changes = run.events.filter(({ event }) => event === "changed").length;
+      await run.event(
+        "changed",
+        (event) => run.events.filter((each) => each.event === "changed").indexOf(event) >= changes,
+      );
+    },
+  );
+  assert.deepEqual(desk, real);
+  assert.deepEqual(real[0], ["web", "stored", "other", "third", "stored", "b", "a"]);
+});
+
 // --- internal ---
 
 /** What differs on purpose, whatever the unit. */
@@ -152,4 +182,35 @@ function project(t: TestContext, program: string, definition: object): string {
   });
   copyFileSync(program, join(folder, "handed"));
   return folder;
+}
+
+type Say = (command: string) => Promise<{ readonly answer: string }>;
+
+/** The names that each process finds. */
+async function storeStory(say: Say, restart: () => Promise<void>): Promise<string[][]> {
+  const names: string[][] = [];
+  const look = async () => {
+    const { environment } = JSON.parse((await say("report")).answer) as Handed;
+    names.push(environment.LISTEN_FDNAMES!.split(":"));
+  };
+  for (const name of ["a", "b"]) await say(`store FDSTORE=1|FDNAME=${name}`);
+  await say("store FDSTORE=1");
+  await say("store-3 FDSTORE=1|FDNAME=third");
+  await say("store-3 FDSTORE=1|FDNAME=again");
+  await say("store-pipe FDSTORE=1|FDNAME=hung-up");
+  await say("store-pipe FDSTORE=1|FDNAME=other|FDPOLL=0");
+  await say("store FDSTORE=1|FDNAME=no:name");
+  await restart();
+  await look();
+  await say("notify FDSTOREREMOVE=1|FDNAME=b");
+  await say("notify FDSTOREREMOVE=1|FDNAME=stored");
+  await say("exit 3");
+  await restart();
+  await look();
+  for (let count = 0; count < 70; count++) await say("store FDSTORE=1|FDNAME=many");
+  await restart();
+  await look();
+  await say("exit 0");
+  await look();
+  return names;
 }

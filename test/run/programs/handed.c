@@ -10,8 +10,11 @@
  *     exit N                     ends
  *     nonblock                   makes every socket non-blocking, which they stay for whoever gets them next
  *     notify TEXT                tells the manager; "|" stands for a newline
- *     store TEXT                 the same, along with /dev/null that is open at offset 0; with the descriptor 3 for `store-3`
- *     leave                      starts a process in a session of its own that lives on; answered by its pid
+ *     store TEXT                 the same, along with /dev/null, newly opened
+ *     store-3 TEXT               along with the descriptor 3
+ *     store-pipe TEXT            along with the reading end of a pipe that nobody writes to any more
+ *     leave                      starts a process in a session of its own that lives on, without a descriptor; answered by its pid
+ *     leave-3                    the same, and it keeps the descriptor 3
  *     ignore                     SIGTERM, from now on
  */
 #define _GNU_SOURCE
@@ -220,7 +223,7 @@ static int tell(const char *message, int passed) {
   return sent;
 }
 
-static long leave(void) {
+static long leave(int kept) {
   int ends[2];
   long left = 0;
   if (pipe2(ends, O_CLOEXEC) != 0) return -1;
@@ -231,7 +234,8 @@ static long leave(void) {
     if (grandchild > 0) _exit(write(ends[1], &(long){grandchild}, sizeof(long)) < 0);
     signal(SIGTERM, SIG_IGN);
     // Lets go of everything, as a daemon does.
-    for (int fd = 0; fd < MOST; fd++) close(fd);
+    for (int fd = 0; fd < MOST; fd++)
+      if (fd != kept) close(fd);
     for (;;) pause();
   }
   if (read(ends[0], &left, sizeof left) != sizeof left) left = -1;
@@ -255,15 +259,21 @@ static const char *obey(char *command, const char *report) {
   if (strcmp(command, "ignore") == 0) signal(SIGTERM, SIG_IGN);
   else if (strcmp(command, "notify") == 0) tell(rest, -1);
   else if (strcmp(command, "store-3") == 0) tell(rest, 3);
-  else if (strcmp(command, "store") == 0) {
+  else if (strcmp(command, "store-pipe") == 0) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return "what?\n";
+    close(ends[1]);
+    tell(rest, ends[0]);
+    close(ends[0]);
+  } else if (strcmp(command, "store") == 0) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     tell(rest, null);
     close(null);
   } else if (strcmp(command, "nonblock") == 0) {
     for (int fd = 0; fd < MOST; fd++)
       if (option(fd, SOL_SOCKET, SO_TYPE) >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-  } else if (strcmp(command, "leave") == 0) {
-    snprintf(answer, sizeof answer, "%ld\n", leave());
+  } else if (strncmp(command, "leave", 5) == 0) {
+    snprintf(answer, sizeof answer, "%ld\n", leave(strcmp(command, "leave-3") == 0 ? 3 : -1));
   } else strcpy(answer, "what?\n");
   return answer;
 }
