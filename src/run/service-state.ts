@@ -28,15 +28,15 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
   let reloadingSince: number | undefined;
   const store = createDescriptorStore();
   let timer: NodeJS.Timeout | undefined;
-  let lastSign = 0;
+  let lastSign = performance.now();
   let wasKept = false;
 
-  function signOfLife(pid: number): void {
+  /** From READY=1 on a sign is due. */
+  function signOfLife(pid: number, isPing: boolean): void {
     if (watchdog === undefined) return;
     const now = performance.now();
-    const isFirstOrLate = !wasKept;
-    if (isFirstOrLate && lastSign > 0) emit({ event: "watchdog", pid, kept: true, ms: now - lastSign });
-    wasKept = true;
+    if (isPing && !wasKept) emit({ event: "watchdog", pid, kept: true, ms: now - lastSign });
+    wasKept = isPing;
     lastSign = now;
     clearTimeout(timer);
     timer = setTimeout(() => {
@@ -60,7 +60,6 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
       child = next;
       ready = false;
       reloadingSince = undefined;
-      lastSign = 0;
       wasKept = false;
     },
     receive({ pid, message, fds }) {
@@ -81,10 +80,10 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
         else if (!ready) emit({ event: "ready", pid, ms: now - (child?.since ?? now) });
         ready = true;
         reloadingSince = undefined;
-        signOfLife(pid);
+        signOfLife(pid, false);
       }
       if (message.STOPPING === "1") emit({ event: "stopping", pid });
-      if (message.WATCHDOG === "1") signOfLife(pid);
+      if (message.WATCHDOG === "1") signOfLife(pid, true);
       if (message.STATUS) emit({ event: "status", pid, text: message.STATUS });
     },
     end(isOver) {

@@ -4,8 +4,9 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { ask } from "../helpers/ask.ts";
-import { makeProject } from "../helpers/project.ts";
+import { hello, makeProject } from "../helpers/project.ts";
 import { startRun } from "../helpers/run.ts";
+import { waitFor } from "../system/wait.ts";
 import { SERVER, script } from "./script.ts";
 
 const HTTP = ["-s", "http=127.0.0.1:0"];
@@ -41,6 +42,29 @@ if (kept.length === 0) {
     assert.equal((await run.event("stored")).name, "kept");
     utimesSync(command.at(-1)!, new Date(), new Date());
     await run.printed(/kept: stream listener/);
+  });
+
+  it("sees whether the watchdog is kept, and kills nobody", async (t) => {
+    const server = `import { createServer } from "node:http";
+import { activate } from "rouse";
+const server = createServer((request, response) => {
+  for (const end = Date.now() + (request.url === "/block" ? 1800 : 0); Date.now() < end; );
+  response.end(String(process.pid));
+});
+await activate({ fallback: { http: 8080 } }).listen(server, "http");
+`;
+    const folder = makeProject(t, hello({ server, definition: { watchdog: "1s" } }));
+    const run = startRun(t, ["--port", "http=0", folder]);
+    const port = await run.port("http");
+    await run.event("watchdog", ({ kept }) => kept);
+    const answer = ask({ port }, "/block");
+    const { ms } = await run.event("watchdog", ({ kept }) => !kept);
+    assert.ok(ms >= 1000);
+    assert.equal(await answer, await ask({ port }));
+    const again = (): boolean => run.events.filter((event) => event.event === "watchdog" && event.kept).length === 2;
+    await waitFor("for a sign of life", async () => again());
+    // A reload is no sign of life that was missed, nor is the stop.
+    assert.deepEqual(await run.stop(), { code: 0, signal: null });
   });
 
   it("says that a message of another process than the main one would not be listened to", async (t) => {
