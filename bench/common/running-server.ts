@@ -20,17 +20,31 @@ export async function startPlain([program, ...args]: Command, env: NodeJS.Proces
   return running([child], Number(printed));
 }
 
+export interface PassedOptions {
+  /** In a session of its own: Linux shares the CPUs out among sessions first (autogroup of sched(7)). */
+  readonly detached?: boolean;
+}
+
 /** Starts one on a passed socket, by systemd's protocol; `env` may say otherwise. */
-export async function startPassed(command: Command, env: NodeJS.ProcessEnv = {}): Promise<RunningServer> {
-  return await startShared(command, 1, env);
+export async function startPassed(
+  command: Command,
+  env: NodeJS.ProcessEnv = {},
+  options: PassedOptions = {},
+): Promise<RunningServer> {
+  return await startShared(command, 1, env, options);
 }
 
 /** Starts the same program more than once, all on one passed socket. */
-export async function startShared(command: Command, count: number, env: NodeJS.ProcessEnv): Promise<RunningServer> {
+export async function startShared(
+  command: Command,
+  count: number,
+  env: NodeJS.ProcessEnv,
+  options: PassedOptions = {},
+): Promise<RunningServer> {
   const [program, ...args] = command;
   const socket = holdSocket({ backlog: 511 }); // As Node's own.
   const children = Array.from({ length: count }, () =>
-    spawnActivated(program!, args, { sockets: { hello: socket }, env: { ...clean, ...env } }),
+    spawnActivated(program!, args, { ...options, sockets: { hello: socket }, env: { ...clean, ...env } }),
   );
   const answered = fetch(`http://127.0.0.1:${socket.port}/`, { signal: AbortSignal.timeout(10_000) });
   await Promise.race([answered.then((response) => response.text()), ...children.map(failure)]);

@@ -9,15 +9,15 @@ import { throughputFigures } from "../common/throughput-figures.ts";
 import { freePort } from "./free-port.ts";
 
 /** All servers run at the same time; only one of them is under load. */
-export async function measureAddedLatency(folder: string, rounds: number): Promise<Figures[]> {
+export async function measureAddedLatency(rouse: string, folder: string, rounds: number): Promise<Figures[]> {
   await using stack = new AsyncDisposableStack();
   const client = await buildLoadClient(folder);
   const figures: Figures[] = [];
   for (const { name, command, env } of await buildServers(folder)) {
-    const launched = stack.use(await startLaunched(command, env));
+    const launched = stack.use(await startLaunched(rouse, command, env));
     const servers = [
-      { name: base, server: stack.use(await startPassed(command, env)) },
-      { name: "the same once more: the noise", server: stack.use(await startPassed(command, env)) },
+      { name: base, server: stack.use(await startPassed(command, env, { detached: true })) },
+      { name: "the same once more: the noise", server: stack.use(await startPassed(command, env, { detached: true })) },
       { name: behind, server: launched as RunningServer },
     ];
     const contestants = loads.flatMap((load) => servers.map((server) => ({ ...server, ...load })));
@@ -47,7 +47,6 @@ export async function measureAddedLatency(folder: string, rounds: number): Promi
 const milliseconds = 150;
 const base = "started plainly";
 const behind = "rouse run --";
-const rouse = join(import.meta.dirname, "../../bin/rouse");
 
 const loads = [
   { keepAlive: false, connections: 1, title: "a connection for each request, one at a time" },
@@ -71,7 +70,7 @@ async function buildServers(folder: string): Promise<Server[]> {
   ];
 }
 
-async function startLaunched(command: Command, env: NodeJS.ProcessEnv): Promise<LaunchedServer> {
+async function startLaunched(rouse: string, command: Command, env: NodeJS.ProcessEnv): Promise<LaunchedServer> {
   const port = freePort();
   const run = [rouse, "run", "--socket", `hello=127.0.0.1:${port}`, "--", ...command];
   return await startOn(port, run, { env });

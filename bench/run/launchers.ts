@@ -19,8 +19,8 @@ export const byDefinition = "rouse run DIR";
 export const byProgram = "rouse run -- node";
 export const alone = "node";
 
-/** Starts the server once. */
-export const launchers: readonly Launcher[] = [
+/** Each starts the server once. @param rouse path of the program */
+export const launchers = (rouse: string): Launcher[] => [
   launcher(alone, [], (file) => [node, file]),
   launcher(byProgram, [], (file, port) => [rouse, "run", "-s", `http=127.0.0.1:${port}`, "--", node, file]),
   launcher(byDefinition, [], (_file, port) => [rouse, "run", ".", "-s", `http=127.0.0.1:${port}`], ["draining"]),
@@ -33,8 +33,8 @@ export const launchers: readonly Launcher[] = [
   ]),
 ];
 
-/** Starts it again whenever its folder changes. */
-export const watchers: readonly Launcher[] = [
+/** Each starts it again whenever its folder changes. @param rouse path of the program */
+export const watchers = (rouse: string): Launcher[] => [
   launcher(
     `${byDefinition} --watch`,
     [],
@@ -63,7 +63,6 @@ export const path: string = [process.env.PATH, join(homedir(), ".cargo/bin")].jo
 // --- internal ---
 
 const node = process.execPath;
-const rouse = join(import.meta.dirname, "../../bin/rouse");
 
 /** Where each comes from. */
 const sources: Readonly<Record<string, string>> = {
@@ -79,13 +78,11 @@ function launcher(
   command: Launcher["command"],
   servers: readonly ServerName[] = ["plain", "draining"],
 ): Launcher {
+  const missing = needs.filter((program) => !isOnPath(program, path));
   return {
     name,
     servers,
-    get missing() {
-      const missing = needs.filter((program) => !isOnPath(program, path));
-      return missing.map((program) => sources[program]).join(", ") || undefined;
-    },
+    missing: missing.map((program) => sources[program]).join(", ") || undefined,
     command,
   };
 }

@@ -9,6 +9,7 @@ import { rounds } from "../common/options.ts";
 import { writeReadme } from "../common/readme.ts";
 import { tell, tellLoad } from "../common/tell.ts";
 import { measureAddedLatency } from "./added-latency.ts";
+import { packRouse } from "./packed-rouse.ts";
 import { measureRestartGap } from "./restart-gap.ts";
 import { measureStartUp } from "./start-up.ts";
 
@@ -17,21 +18,23 @@ const folder = mkdtempSync(join(tmpdir(), "rouse-bench-"));
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
 
+tell("packing rouse");
+const rouse = packRouse(join(folder, "rouse"));
 tellLoad();
 const tables: Figures[] = [];
 if (options.servingRounds > 0) {
   tell("requests with and without rouse run");
-  tables.push(...(await measureAddedLatency(folder, options.servingRounds)));
+  tables.push(...(await measureAddedLatency(rouse, folder, options.servingRounds)));
 }
 if (options.restarts > 0) {
   tell("restarts under load");
   for (const server of ["draining", "plain"] as const) {
-    tables.push(await measureRestartGap(folder, server, options.restarts));
+    tables.push(await measureRestartGap(rouse, folder, server, options.restarts));
   }
 }
 if (options.startRounds > 0) {
   tell("starts");
-  tables.push(await measureStartUp(folder, options.startRounds));
+  tables.push(await measureStartUp(rouse, folder, options.startRounds));
 }
 const facts = await machineFacts();
 process.stdout.write(`\n${[...tables.map(figuresText), `${facts}\n`].join("\n")}`);

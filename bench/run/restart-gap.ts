@@ -10,10 +10,17 @@ import { type Launcher, path, watchers } from "./launchers.ts";
 import { makeServiceFolder, type ServerName, type ServiceFolder } from "./service-folder.ts";
 
 /** All launchers run at the same time; in each round each of them has one restart under load. */
-export async function measureRestartGap(parent: string, server: ServerName, restarts: number): Promise<Figures> {
+export async function measureRestartGap(
+  rouse: string,
+  parent: string,
+  server: ServerName,
+  restarts: number,
+): Promise<Figures> {
   await using stack = new AsyncDisposableStack();
   const rows: Row[] = [];
-  for (const [index, launcher] of watchers.filter(({ servers }) => servers.includes(server)).entries()) {
+  for (const [index, launcher] of watchers(rouse)
+    .filter(({ servers }) => servers.includes(server))
+    .entries()) {
     if (launcher.missing) {
       rows.push({ launcher, samples: [] });
       continue;

@@ -8,9 +8,9 @@ import { freePort } from "./free-port.ts";
 import { alone, type Launcher, launchers, path, watchers } from "./launchers.ts";
 import { makeServiceFolder, type ServiceFolder } from "./service-folder.ts";
 
-export async function measureStartUp(parent: string, rounds: number): Promise<Figures> {
+export async function measureStartUp(rouse: string, parent: string, rounds: number): Promise<Figures> {
   const folder = await makeServiceFolder(join(parent, "start-up"), "draining");
-  const rows = [...launchers, ...watchers].map((launcher) => ({ launcher, samples: [] as Sample[] }));
+  const rows = [...launchers(rouse), ...watchers(rouse)].map((launcher) => ({ launcher, samples: [] as Sample[] }));
   // The first round fills the caches, and does not count.
   for (let round = -1; round < rounds; round++) {
     for (const { launcher, samples } of round % 2 === 0 ? rows : rows.toReversed()) {
