@@ -8,7 +8,7 @@ import { createPoller } from "./run/poller.ts";
 import { type ContextRequest, makeContext } from "./run/run-context.ts";
 import { makeRunFolder } from "./run/run-folder.ts";
 import { makeProgram } from "./run/run-program.ts";
-import { createSandboxSession } from "./run/sandbox.ts";
+import type { SandboxRequest } from "./run/sandbox.ts";
 import { createSession, type Session } from "./run/session.ts";
 import { shownSockets } from "./run/shown-sockets.ts";
 import type { HandOver, WantedSocket } from "./run/sockets.ts";
@@ -81,17 +81,11 @@ export async function run(options: RunOptions): Promise<Exit> {
   for (const { address } of sockets) if (address.type === "unix") guardian.socket(address.path);
   for (const problem of [...subject.warnings, ...warnings, ...problems]) options.emit({ event: "warning", problem });
 
-  const program = cleanUp.use(makeProgram(subject, folder.path, options));
+  const program = cleanUp.use(await makeProgram(subject, folder.path, options));
+  const { path } = folder;
   const session = options.sandbox
-    ? await createSandboxSession({
-        ...options,
-        service: subject.service!,
-        folder: folder.path,
-        wanted,
-        sockets,
-        program,
-      })
-    : await createOwnSession({ subject, options, env, sockets, folder: folder.path, guardian, program }, cleanUp);
+    ? await sandboxed({ ...options, service: subject.service!, folder: path, wanted, sockets, program })
+    : await createOwnSession({ subject, options, env, sockets, folder: path, guardian, program }, cleanUp);
   // Where something goes wrong after the start, nothing goes on without a launcher.
   cleanUp.defer(() => session.kill());
   cleanUp.defer(obeySignals(session, options));
@@ -102,6 +96,12 @@ export async function run(options: RunOptions): Promise<Exit> {
 }
 
 // --- internal ---
+
+/** Loaded only where it is asked for. */
+async function sandboxed(request: SandboxRequest): Promise<Session> {
+  const { createSandboxSession } = await import("./run/sandbox.ts");
+  return await createSandboxSession(request);
+}
 
 function refuseNeverStarting({ as, lazy }: RunOptions, wanted: readonly WantedSocket[]): void {
   if (wanted.length > 0 || (as !== "inetd" && !lazy)) return;

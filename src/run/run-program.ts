@@ -2,8 +2,7 @@ import { type Problem, RouseError } from "../problem.ts";
 import type { RunOptions } from "../run.ts";
 import type { Service } from "../service.ts";
 import type { RunProgram } from "./group.ts";
-import { createProgramBuilder } from "./program.ts";
-import { createSandboxProgram } from "./sandbox-program.ts";
+import type { ProgramBuilder } from "./program.ts";
 import type { Session } from "./session.ts";
 import type { Subject } from "./subject.ts";
 import { type Watcher, type WatchOptions, watchFiles, watchPaths } from "./watch.ts";
@@ -18,19 +17,22 @@ export interface ProgramSource extends AsyncDisposable {
   watch(session: Session): void;
 }
 
-export function makeProgram(subject: Subject, folder: string, options: RunOptions): ProgramSource {
-  return subject.service
-    ? serviceProgram(subject.service, folder, options)
-    : foreignProgram(subject.command, subject.cwd, options);
+export async function makeProgram(subject: Subject, folder: string, options: RunOptions): Promise<ProgramSource> {
+  const { service, command, cwd } = subject;
+  if (!service) return foreignProgram(command, cwd, options);
+  return serviceProgram(service, await createBuilder(service, folder, options), options);
 }
 
 // --- internal ---
 
-function serviceProgram(service: Service, folder: string, options: RunOptions): ProgramSource {
+/** What bundles is loaded only where it is needed: it takes longer than the rest of a start. */
+async function createBuilder(service: Service, folder: string, options: RunOptions): Promise<ProgramBuilder> {
+  if (options.sandbox) return (await import("./sandbox-program.ts")).createSandboxProgram(service, folder);
+  return (await import("./program.ts")).createProgramBuilder(service, folder, options);
+}
+
+function serviceProgram(service: Service, builder: ProgramBuilder, options: RunOptions): ProgramSource {
   const { emit } = options;
-  const builder = options.sandbox
-    ? createSandboxProgram(service, folder)
-    : createProgramBuilder(service, folder, options);
   const watchers: Watcher[] = [];
   let current: RunProgram | undefined;
   /** When the last build began, by Date.now(): what was saved meanwhile may not be in it. */

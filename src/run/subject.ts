@@ -1,4 +1,3 @@
-import { readServiceToRun } from "../definition.ts";
 import { type Problem, RouseError } from "../problem.ts";
 import type { RunOptions } from "../run.ts";
 import type { Service } from "../service.ts";
@@ -21,6 +20,8 @@ export async function findSubject(options: RunOptions): Promise<Subject> {
   if (options.sandbox) refuseBesideSandbox(options);
   if (command === undefined) {
     refuse(options.accept, "--accept", 'set accept: "connection" on the socket in the definition');
+    // A third of what a start loads, and a program alone has no use for it.
+    const { readServiceToRun } = await import("../definition.ts");
     const { service, warnings } = await readServiceToRun(folder, { host: options.host, sandbox: options.sandbox });
     return { service, command, cwd: service.root, warnings };
   }
