@@ -45,8 +45,8 @@ export interface RunOptions {
   readonly env: NodeJS.ProcessEnv;
   /** The descriptor that the program's standard output goes to. */
   readonly stdout: number;
-  /** Takes what the program writes where it does not do so itself: under the sandbox. */
-  readonly write: (stream: "stdout" | "stderr", chunk: Buffer) => void;
+  /** Takes what the program writes where it does not do so itself: under the sandbox. More is read when what it gives has come. */
+  readonly write: (stream: "stdout" | "stderr", chunk: Buffer) => Promise<unknown> | undefined;
   readonly emit: (event: RunEvent) => void;
   /** Calls the handler for each signal that comes to the launcher, until what it gives is called. */
   readonly onSignal: (handler: (signal: NodeJS.Signals) => void) => () => void;

@@ -92,7 +92,7 @@ async function runAction(...given: unknown[]): Promise<void> {
       host: `${process.platform}-${process.arch}`,
       env: process.env,
       stdout: flags.json ? 2 : 1,
-      write: (stream, chunk) => void (flags.json ? process.stderr : process[stream]).write(chunk),
+      write: (stream, chunk) => writeTo(flags.json ? process.stderr : process[stream], chunk),
       emit: view.show,
       onSignal,
     });
@@ -100,6 +100,18 @@ async function runAction(...given: unknown[]): Promise<void> {
   } finally {
     view.end();
   }
+}
+
+/** @returns what to wait for, where the reader is slow; one that is gone takes everything */
+function writeTo(output: NodeJS.WriteStream, chunk: Buffer): Promise<unknown> | undefined {
+  if (output.destroyed || output.write(chunk)) return undefined;
+  return new Promise<void>((resolve) => {
+    const done = (): void => {
+      output.off("drain", done).off("close", done);
+      resolve();
+    };
+    output.once("drain", done).once("close", done);
+  });
 }
 
 /** What stands after "--" is the program, whatever it looks like. */

@@ -51,7 +51,7 @@ async function run({ file, code }: ConfigRequest): Promise<ConfigAnswer> {
 
 function answer(message: ConfigAnswer): void {
   process.channel?.ref(); // To be killed, and not to end before the message is through.
-  process.send?.(message);
+  process.send?.(message, undefined, {}, () => {}); // Whoever asked may have been killed, and nobody else wants to know.
 }
 
 function answerThrown(error: unknown): void {

@@ -17,7 +17,7 @@ export interface SandboxContext extends RunUnitsOptions {
   /** A change starts what has crashed. */
   readonly watch: boolean;
   readonly emit: (event: RunEvent) => void;
-  readonly write: (stream: "stdout" | "stderr", chunk: Buffer) => void;
+  readonly write: (stream: "stdout" | "stderr", chunk: Buffer) => Promise<unknown> | undefined;
 }
 
 /** The life of a program that systemd starts and ends, with the same rules as that of one which the launcher starts. */
@@ -98,8 +98,8 @@ export class SandboxSession implements Session {
     const { emit, sockets, service } = this.#context;
     this.#units = await RunUnits.install(this.#context, {
       chunk: (stream, chunk) => {
-        this.#context.write(stream, chunk);
         this.#reader?.read(stream, chunk);
+        return this.#context.write(stream, chunk);
       },
       said: (words) => {
         const at = performance.now();

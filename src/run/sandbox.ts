@@ -33,7 +33,7 @@ export interface SandboxRequest {
   readonly watch: boolean;
   readonly emit: (event: RunEvent) => void;
   /** What the program writes comes to the launcher. */
-  readonly write: (stream: "stdout" | "stderr", chunk: Buffer) => void;
+  readonly write: (stream: "stdout" | "stderr", chunk: Buffer) => Promise<unknown> | undefined;
   /** The machine, for example "linux-x64". */
   readonly host: string;
   /** The user's own. */

@@ -5,7 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 /** Whoever hears what the processes of a unit write. */
 export interface OutputListener {
-  chunk(stream: "stdout" | "stderr", chunk: Buffer): void;
+  /** What it gives is waited for before more is read: who prints a lot waits for a slow terminal, as it would itself. */
+  chunk(stream: "stdout" | "stderr", chunk: Buffer): Promise<unknown> | undefined;
   /** What a helper of it says: one line, as words. */
   said(words: readonly string[]): void;
 }
@@ -31,7 +32,15 @@ export class UnitOutput implements AsyncDisposable {
     for (const stream of ["stdout", "stderr"] as const) {
       servers[stream].on("connection", (socket) => {
         output.#keep(socket);
-        socket.on("data", (chunk: Buffer) => listener.chunk(stream, chunk));
+        socket.on("data", (chunk: Buffer) => {
+          const written = listener.chunk(stream, chunk);
+          if (!written) return;
+          socket.pause();
+          written.then(
+            () => socket.resume(),
+            () => socket.resume(),
+          );
+        });
       });
     }
     servers.said.on("connection", async (socket) => {

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { importConfig } from "../../src/definition/config-module.ts";
@@ -147,6 +148,23 @@ await new Promise(() => {});`;
     assert.equal(existsSync(join(folder, "node_modules")), false);
   });
 }
+
+test("a definition that comes to its end after rouse was killed says nothing to anybody", async (t) => {
+  const { "rouse.config.json": _, ...rest } = hello();
+  const config = `import { writeFileSync } from "node:fs";
+const parent = process.ppid;
+writeFileSync(import.meta.dirname + "/pid", String(process.pid));
+while (process.ppid === parent);
+throw new Error("too late");`;
+  const folder = makeProject(t, { ...rest, "rouse.config.ts": config });
+  const child = spawn(join(root, "bin/rouse"), ["build", folder], { stdio: ["ignore", "ignore", "pipe"] });
+  const printed = text(child.stderr!);
+  const pid = join(folder, "pid");
+  while (!existsSync(pid) || readFileSync(pid, "utf8") === "") await setTimeout(10);
+  child.kill("SIGKILL");
+  await isGone(Number(readFileSync(pid, "utf8")));
+  assert.equal(await printed, "");
+});
 
 test("Ctrl-C, which goes to the whole group, is told as such and not as the definition's end", async (t) => {
   const { "rouse.config.json": _, ...rest } = hello();
