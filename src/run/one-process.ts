@@ -86,8 +86,9 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
 
   /** Waits for the next connection: for a while longer each time, where the last one is still there. */
   function retry(last: Child): void {
-    const isQuick = performance.now() - last.since < QUICK && pollReadable(fds, 0).size > 0;
-    failures = isQuick ? failures + 1 : 0;
+    // One that was idle may end just when somebody comes; it has lived for a while, and well.
+    const isSuspect = lastExit.code !== 0 || performance.now() - last.since < QUICK;
+    failures = isSuspect && pollReadable(fds, 0).size > 0 ? failures + 1 : 0;
     if (failures === 0) {
       waitForConnection();
       return;
@@ -211,7 +212,7 @@ function loops(times: number, { code, signal }: Exit) {
   const how = signal ? `by ${signal}` : `with exit code ${code}`;
   return {
     code: "exits-in-a-loop",
-    what: `the program has ended ${times} times in a row, the last time ${how}, without accepting the connection that it was started for`,
+    what: `the program has ended ${times} times in a row, the last time ${how}, and a connection that it has not accepted still waits`,
     mend: "see what it prints; until it accepts, it is started again after longer and longer pauses",
   };
 }

@@ -43,12 +43,22 @@ describe("rouse run --lazy", () => {
     await once(client, "connect");
     const { problem } = await run.event("warning");
     assert.equal(problem.code, "exits-in-a-loop");
-    assert.match(problem.what, /3 times in a row, the last time with exit code 4, without accepting/);
+    assert.match(
+      problem.what,
+      /3 times in a row, the last time with exit code 4, and a connection that it has not accepted still waits/,
+    );
     await run.event("waiting", (event) => event.for === "retry" && event.ms === 800);
     const pauses = run.events.flatMap((event) =>
       event.event === "waiting" && event.for === "retry" ? [event.ms] : [],
     );
     assert.deepEqual(pauses, [100, 200, 400, 800]);
+    client.destroy();
+  });
+
+  it("does so also for one that ends with an error after a while", async (t) => {
+    const run = startRun(t, [...HTTP, "--lazy", "--", "/bin/sh", "-c", "sleep 1.1; exit 4"]);
+    const client = connect(await run.port("http"), "127.0.0.1");
+    await run.event("waiting", (event) => event.for === "retry" && event.ms === 200);
     client.destroy();
   });
 
