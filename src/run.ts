@@ -7,7 +7,7 @@ import { openSockets } from "./run/open-sockets.ts";
 import { createPoller } from "./run/poller.ts";
 import { type ContextRequest, makeContext } from "./run/run-context.ts";
 import { makeRunFolder } from "./run/run-folder.ts";
-import { makeProgram } from "./run/run-program.ts";
+import { makeProgram, type ProgramSource } from "./run/run-program.ts";
 import type { SandboxRequest } from "./run/sandbox.ts";
 import { createSession, type Session } from "./run/session.ts";
 import { shownSockets } from "./run/shown-sockets.ts";
@@ -60,7 +60,7 @@ export interface RunOptions {
 export async function run(options: RunOptions): Promise<Exit> {
   const subject = await findSubject(options);
   await using cleanUp = new AsyncDisposableStack();
-  const guardian = startGuardian();
+  const guardian = await startGuardian();
   cleanUp.defer(() => guardian.close());
   const folder = makeRunFolder();
   guardian.folder(folder.path);
@@ -81,18 +81,22 @@ export async function run(options: RunOptions): Promise<Exit> {
   for (const { address } of sockets) if (address.type === "unix") guardian.socket(address.path);
   for (const problem of [...subject.warnings, ...warnings, ...problems]) options.emit({ event: "warning", problem });
 
-  const program = cleanUp.use(await makeProgram(subject, folder.path, options));
+  const over = new AbortController();
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>();
+  failed.catch(() => {}); // It is looked at below.
+  const program = cleanUp.use(await makeProgram(subject, folder.path, options, over.signal));
+  cleanUp.defer(() => over.abort());
   const { path } = folder;
   const session = options.sandbox
     ? await sandboxed({ ...options, service: subject.service!, folder: path, wanted, sockets, program })
-    : await createOwnSession({ subject, options, env, sockets, folder: path, guardian, program }, cleanUp);
+    : await createOwnSession({ subject, options, env, sockets, folder: path, guardian, program }, cleanUp, fail);
   // Where something goes wrong after the start, nothing goes on without a launcher.
   cleanUp.defer(() => session.kill());
-  cleanUp.defer(obeySignals(session, options));
+  cleanUp.defer(obeySignals(session, over, options));
 
-  if (await program.prepare()) await session.begin();
-  program.watch(session);
-  return await session.ended;
+  const served = serve(program, session, over.signal).then(() => session.ended);
+  // Who is asked to end during the first build does not wait for it.
+  return await Promise.race([served, session.ended, failed]);
 }
 
 // --- internal ---
@@ -116,9 +120,10 @@ function refuseNeverStarting({ as, lazy }: RunOptions, wanted: readonly WantedSo
 async function createOwnSession(
   request: Omit<ContextRequest, "poller">,
   cleanUp: AsyncDisposableStack,
+  fail: (error: unknown) => void,
 ): Promise<Session> {
   const { options, sockets } = request;
-  const poller = createPoller();
+  const poller = createPoller(fail);
   cleanUp.defer(() => poller.close());
   const context = await makeContext({ ...request, poller });
   cleanUp.defer(() => context.close());
@@ -130,16 +135,35 @@ async function createOwnSession(
   return createSession(context, sockets, options.lazy);
 }
 
+/** @throws what neither a change nor anything else of this run would mend */
+async function serve(program: ProgramSource, session: Session, over: AbortSignal): Promise<void> {
+  const isPrepared = await program.prepare();
+  if (over.aborted) return;
+  if (isPrepared) await session.begin();
+  await program.watch(session);
+}
+
 /** The first request to end is passed on, the second one kills. */
-function obeySignals(session: Session, { emit, onSignal }: RunOptions): () => void {
-  let isStopping = false;
+function obeySignals(session: Session, over: AbortController, { emit, onSignal }: RunOptions): () => void {
+  let first: { readonly signal: NodeJS.Signals; readonly at: number } | undefined;
   return onSignal((signal) => {
+    const now = performance.now();
+    if (first?.signal === signal && now - first.at < ECHO) return;
     emit({ event: "signal", signal, pids: session.pids });
     if (!ENDING.has(signal)) session.signal(signal);
-    else if (isStopping) session.kill();
-    else session.stop(signal);
-    isStopping ||= ENDING.has(signal);
+    else if (first) session.kill();
+    else {
+      first = { signal, at: now };
+      over.abort();
+      session.stop(signal);
+    }
   });
 }
+
+/**
+ * Milliseconds. One Ctrl-C comes twice where npm or timeout(1) passes on what the terminal, or a signal to the whole process
+ * group, has told everybody.
+ */
+const ECHO = 100;
 
 const ENDING: ReadonlySet<NodeJS.Signals> = new Set(["SIGINT", "SIGTERM", "SIGQUIT"]);

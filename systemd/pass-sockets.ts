@@ -45,7 +45,9 @@ export function executed(
   const odd = Object.entries(env).filter(([name]) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name));
   if (odd.length === 0) return ["/bin/sh", "-c", `${start} "$0" "$@"`, ...command];
   const kept = odd.map(([name, value]) => `${name}=${value}`);
-  return ["/bin/sh", "-c", `${start} env "$0" "$@"`, ...kept, ...command] as [string, ...string[]];
+  // To env(1) a program with = in its path would be one more variable; nice(1) changes nothing here.
+  const program = command[0]?.includes("=") ? ["nice", "-n", "0", ...command] : command;
+  return ["/bin/sh", "-c", `${start} env -- "$0" "$@"`, ...kept, ...program] as [string, ...string[]];
 }
 
 export { FIRST_DESCRIPTOR };

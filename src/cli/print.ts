@@ -3,14 +3,26 @@ import { styleText } from "node:util";
 import type { Place, Problem } from "../problem.ts";
 
 /** A problem as a person reads it: what and where, the line at fault, and how to mend it. */
-export function describeProblem({ what, where, mend }: Problem, kind: "error" | "warning" = "error"): string {
+export function describeProblem(problem: Problem, kind: "error" | "warning" = "error"): string {
+  const { where } = problem;
+  const [what, mend] = [problem.what, problem.mend].map((text) => text?.split("\n").map(printable).join("\n"));
   const lines = [kind === "error" ? `${color("red", "rouse:")} ${what}` : `rouse: warning: ${what}`];
   const place = where && describePlace(where);
-  if (place) lines.push(`  at:   ${place}`);
+  if (place) lines.push(`  at:   ${printable(place)}`);
   if (where?.source && where.column)
-    lines.push(`        ${where.source}`, `        ${" ".repeat(where.column - 1)}${color("red", "^")}`);
+    lines.push(`        ${printable(where.source)}`, `        ${" ".repeat(where.column - 1)}${color("red", "^")}`);
   if (mend) lines.push(`  mend: ${mend}`);
   return `${lines.join("\n")}\n`;
+}
+
+/**
+ * One line of what somebody else has said, for a terminal: what would move the cursor, colour or name the window, or turn
+ * the direction of writing, stands there as JavaScript escapes it.
+ */
+export function printable(text: string): string {
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/gu, (character) =>
+    character === "\t" ? character : `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  );
 }
 
 /** Columns as wide as their widest cell, two blanks between them. */

@@ -73,6 +73,7 @@ async function runAction(...given: unknown[]): Promise<void> {
   const { folder, program } = operands(command);
   const { run } = await import("../run.ts");
   const view = createRunView(flags);
+  let isAskedToEnd = false;
   try {
     const exit = await run({
       folder: resolve(folder),
@@ -94,11 +95,15 @@ async function runAction(...given: unknown[]): Promise<void> {
       stdout: flags.json ? 2 : 1,
       write: (stream, chunk) => writeTo(flags.json ? process.stderr : process[stream], chunk),
       emit: view.show,
-      onSignal,
+      onSignal: (handler) =>
+        onSignal((signal) => {
+          isAskedToEnd ||= signal === "SIGINT" || signal === "SIGTERM" || signal === "SIGQUIT";
+          handler(signal);
+        }),
     });
     process.exitCode = exit.code ?? 128 + constants.signals[exit.signal!];
   } finally {
-    view.end();
+    await view.end(isAskedToEnd ? 500 : Number.POSITIVE_INFINITY);
   }
 }
 

@@ -1,12 +1,13 @@
 import { basename } from "node:path";
 import { formatAddress } from "../activation/address.ts";
 import type { ExitedEvent, RunEvent, ShownSocket } from "../run/events.ts";
-import { color, describeProblem, table } from "./print.ts";
+import { createPatientOutput } from "./patient-output.ts";
+import { color, describeProblem, printable, table } from "./print.ts";
 
 export interface RunView {
   show(event: RunEvent): void;
-  /** Nothing more will come. */
-  end(): void;
+  /** Nothing more will come. Resolves when everything is told. @param patience milliseconds after which nobody reads it any more */
+  end(patience: number): Promise<void>;
 }
 
 /**
@@ -14,16 +15,33 @@ export interface RunView {
  * person reads only what is wrong, unless `verbose` is set.
  */
 export function createRunView(flags: { json?: boolean; quiet?: boolean; verbose?: boolean }): RunView {
-  if (flags.json) return { show: (event) => void process.stdout.write(`${JSON.stringify(event)}\n`), end() {} };
-  const talks = flags.verbose || (!flags.quiet && process.stderr.isTTY);
-  return personView((text) => void process.stderr.write(text), talks ?? false, flags.verbose ?? false);
+  const output = createPatientOutput(flags.json ? process.stdout : process.stderr);
+  const view = flags.json ? jsonView(output.write) : personView(output.write, flags);
+  return {
+    show: view.show,
+    async end(patience) {
+      view.end();
+      await output.drained(patience);
+    },
+  };
 }
 
 // --- internal ---
 
-function personView(write: (text: string) => void, talks: boolean, verbose: boolean): RunView {
+interface View {
+  show(event: RunEvent): void;
+  end(): void;
+}
+
+function jsonView(write: (text: string) => void): View {
+  return { show: (event) => write(`${JSON.stringify(event)}\n`), end() {} };
+}
+
+function personView(write: (text: string) => void, flags: { quiet?: boolean; verbose?: boolean }): View {
+  const { verbose = false } = flags;
+  const talks = verbose || (!flags.quiet && process.stderr.isTTY);
   const say = (text: string): void => {
-    if (talks) write(`${color("dim", "rouse:")} ${text}\n`);
+    if (talks) write(`${color("dim", "rouse:")} ${printable(text.slice(0, MOST))}\n`);
   };
   /** A restart is one line, put together from what is told of it. */
   let restart: { parts: string[]; timer?: NodeJS.Timeout } | undefined;
@@ -53,7 +71,7 @@ function personView(write: (text: string) => void, talks: boolean, verbose: bool
         restart = { parts: [`${names(event.files)} changed`] };
         return;
       case "built":
-        for (const warning of event.warnings) write(`rouse: warning: ${warning}\n`);
+        for (const warning of event.warnings) write(`rouse: warning: ${printable(warning)}\n`);
         if (restart) restart.parts.push(`built in ${time(event.ms)}`);
         else if (verbose) say(`built in ${time(event.ms)}`);
         return;
@@ -114,6 +132,9 @@ function personView(write: (text: string) => void, talks: boolean, verbose: bool
   return { show, end: endRestart };
 }
 
+/** Characters. What a program says of itself is its own to choose. */
+const MOST = 1000;
+
 const ENDING: ReadonlySet<string> = new Set(["SIGINT", "SIGTERM", "SIGQUIT"]);
 const causes = { start: "", connection: " by a connection", change: " by a change", retry: " again" } as const;
 
@@ -159,9 +180,9 @@ function socketTable(as: string, sockets: readonly ShownSocket[]): string {
   if (sockets.length === 0) return `${title}: no sockets\n`;
   const rows = sockets.map(({ name, url, descriptor, accept, insteadOf }) => [
     name,
-    url,
+    printable(url),
     `${descriptor ?? ""}`,
-    [insteadOf && `instead of ${formatAddress(insteadOf)}`, accept && "a process per connection"]
+    [insteadOf && `instead of ${printable(formatAddress(insteadOf))}`, accept && "a process per connection"]
       .filter(Boolean)
       .join(", "),
   ]);

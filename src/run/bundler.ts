@@ -1,4 +1,5 @@
-import { type BuildContext, context } from "esbuild";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type BuildContext, context, stop } from "esbuild";
 import { type Baked, bake } from "../bundle/baked.ts";
 import { developmentOptions } from "../bundle/development.ts";
 import {
@@ -17,7 +18,7 @@ import type { Bundle } from "../bundle.ts";
 import { type Problem, RouseError } from "../problem.ts";
 import type { Service } from "../service.ts";
 
-/** Bundles a service in its development form, again and again: esbuild keeps what has not changed. */
+/** Bundles a service in its development form, again and again: esbuild keeps what has not changed. To dispose breaks a build off. */
 export interface Bundler extends AsyncDisposable {
   /** @throws {RouseError} as bundleService */
   bundle(): Promise<Bundle>;
@@ -32,7 +33,15 @@ export function createBundler(service: Service): Bundler {
   const rebuild = async (form: Form) => {
     const known = contexts.get(form) ?? start(form, service, baked, seen);
     contexts.set(form, known);
-    return await (await known).rebuild();
+    try {
+      return await (await known).rebuild();
+    } catch (error) {
+      if (!isWithoutEsbuild(error)) throw error;
+      contexts.clear();
+      await stop(); // The next build starts another one.
+      await sleep(NEWS); // A Ctrl-C in the terminal is one of the ways to end it, and may be heard of later.
+      throw new RouseError(esbuildIsGone, { cause: error });
+    }
   };
 
   return {
@@ -57,7 +66,14 @@ export function createBundler(service: Service): Bundler {
     files: () => [...seen.files],
 
     async [Symbol.asyncDispose]() {
-      await Promise.all([...contexts.values()].map(async (started) => await (await started).dispose()));
+      const started = await Promise.allSettled(contexts.values());
+      await Promise.all(
+        started.map(async (one) => {
+          if (one.status === "rejected") return;
+          await one.value.cancel();
+          await one.value.dispose();
+        }),
+      );
     },
   };
 }
@@ -74,6 +90,20 @@ async function start(
 ): Promise<BuildContext<OutputOptions>> {
   return await context(form(service, await developmentOptions(service, baked, seen)));
 }
+
+/** As esbuild says that its own process has ended. */
+function isWithoutEsbuild(error: unknown): boolean {
+  return error instanceof Error && /^The service (was stopped|is no longer running)/.test(error.message);
+}
+
+/** Milliseconds. */
+const NEWS = 100;
+
+const esbuildIsGone: Problem = {
+  code: "esbuild-gone",
+  what: "esbuild, which bundles the program, was ended by somebody",
+  mend: "see that the machine has enough memory; the next build starts it again",
+};
 
 const nativeWarning = (name: string): string =>
   `${name} has a native addon, which is not in what \`rouse build\` makes of the program`;

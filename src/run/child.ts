@@ -1,7 +1,7 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RouseError } from "../problem.ts";
+import { type Problem, RouseError } from "../problem.ts";
 import type { Guardian } from "./guardian.ts";
 
 export interface ChildRequest {
@@ -33,16 +33,12 @@ export interface Child {
 }
 
 /** @throws {RouseError} not-started */
-export async function startChild({ command, cwd, env, stdio }: ChildRequest, guardian: Guardian): Promise<Child> {
+export async function startChild(request: ChildRequest, guardian: Guardian): Promise<Child> {
+  const { stdio } = request;
   const since = performance.now();
-  const child = spawn(command[0], command.slice(1), {
-    cwd,
-    env,
-    detached: true,
-    stdio: stdio.map((what) => (what === "report" ? "pipe" : what)),
-  });
+  const child = tryToSpawn(request);
   const { pid } = child;
-  if (pid === undefined) throw await startProblem(child, command[0], cwd);
+  if (pid === undefined) throw startProblem(await errorOf(child), request);
   guardian.started(pid);
   let isAlive = true;
   const send = (to: number, signal: NodeJS.Signals): void => {
@@ -91,18 +87,44 @@ export function passOn(child: Child, signal: NodeJS.Signals): void {
   else child.signal(signal);
 }
 
+/** Why there is no process. */
+export async function errorOf(child: ChildProcess): Promise<Error> {
+  return await new Promise((resolve) => child.once("error", resolve));
+}
+
+export function startProblem(
+  error: NodeJS.ErrnoException,
+  { command: [program], cwd }: Pick<ChildRequest, "command" | "cwd">,
+): RouseError {
+  const what = `${program} could not be started in ${cwd}: ${error.code}`;
+  return new RouseError({ code: "not-started", what, mend: mendOf(error.code) }, { cause: error });
+}
+
+/** @param after milliseconds */
+export function ignoresSignal(pid: number, after: number): Problem {
+  return {
+    code: "ignores-signal",
+    what: `process ${pid} had not ended ${Math.round(after / 100) / 10} s after it was asked to, and was killed`,
+    mend: "let SIGTERM end it: activate() does so, where the program has no handler of its own",
+  };
+}
+
 // --- internal ---
 
-async function startProblem(child: ReturnType<typeof spawn>, program: string, cwd: string): Promise<RouseError> {
-  const error = await new Promise<NodeJS.ErrnoException>((resolve) => child.once("error", resolve));
-  return new RouseError(
-    { code: "not-started", what: `${program} could not be started in ${cwd}: ${error.code}`, mend: mendOf(error.code) },
-    { cause: error },
-  );
+/** Node throws some of what the system may say, and tells the rest by an event. */
+function tryToSpawn(request: ChildRequest): ChildProcess {
+  const { command, cwd, env, stdio } = request;
+  const streams = stdio.map((what) => (what === "report" ? "pipe" : what));
+  try {
+    return spawn(command[0], command.slice(1), { cwd, env, detached: true, stdio: streams });
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).syscall === "spawn" ? startProblem(error as Error, request) : error;
+  }
 }
 
 function mendOf(code: string | undefined): string {
   if (code === "EACCES") return "make it executable: chmod +x";
+  if (code === "EMFILE" || code === "ENFILE") return "allow more open files: ulimit -n";
   if (code === "EAGAIN" || code === "ENOMEM") return "the machine has no room for another process: end some";
   if (code === "E2BIG") return "its arguments and environment are too long together";
   return "see that the program and the folder are there";

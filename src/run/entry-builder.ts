@@ -80,8 +80,8 @@ export function createEntryBuilder(service: Service, folder: string, inspect: st
     ],
 
     async [Symbol.asyncDispose]() {
-      await last;
       await bundler[Symbol.asyncDispose]();
+      await last;
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { Exit } from "./child.ts";
+import type { Child, Exit } from "./child.ts";
 import type { RunEvent } from "./events.ts";
 import type { Guardian } from "./guardian.ts";
 import type { NotifySocket } from "./notify-socket.ts";
@@ -43,7 +43,7 @@ export interface RunContext {
   /** A change starts what has crashed. */
   readonly isWatching: boolean;
   /** Only under systemd, and where the system has such sockets. */
-  readonly notify: { readonly socket: NotifySocket; attach(pid: number, state: ServiceState): void } | undefined;
+  readonly notify: { readonly socket: NotifySocket; attach(child: Child, state: ServiceState): void } | undefined;
   /** Of a process for one connection (systemd.service(5)). */
   readonly perConnection: { readonly onStdin: boolean; readonly stderrToo: boolean; readonly ignoreExit: boolean };
 }

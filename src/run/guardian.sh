@@ -4,7 +4,7 @@
 #   started PID | ended PID    a process that leads a session of its own
 #   socket PATH | folder PATH  to be removed
 #   done                       the launcher has cleaned up itself
-set -u
+set -uf # Without -f a path with * in it would be a pattern.
 
 pids=' '
 sockets=''
@@ -12,8 +12,9 @@ folder=''
 newline='
 '
 
-while IFS=' ' read -r what rest; do
-  case $what in
+while IFS= read -r line; do
+  rest=${line#* } # A path may begin or end with a blank.
+  case ${line%% *} in
     started) pids="$pids$rest " ;;
     ended)
       case $pids in
@@ -47,5 +48,8 @@ for path in $sockets; do
   [ -S "$path" ] && rm -f -- "$path"
 done
 # Nobody but root removes a file from a folder that may not be written to: that of the credentials.
-[ -n "$folder" ] && chmod -R u+w -- "$folder" && rm -rf -- "$folder"
+if [ -n "$folder" ]; then
+  chmod -R u+w -- "$folder"
+  rm -rf -- "$folder"
+fi
 exit 0

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { closeSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { type NotifyMessage, parseNotifyMessage } from "../../systemd/notify-messages.ts";
@@ -20,19 +21,23 @@ export interface NotifySocket {
   close(): void;
 }
 
-/** Undefined where the system has none (macOS). */
+/** Undefined where the system has none (macOS). @param folder where it lies, unless its path would be too long for a socket */
 export function openNotifySocket(
   folder: string,
   poller: Poller,
   receive: (notification: Notification) => void,
 ): NotifySocket | undefined {
-  const path = join(folder, "notify.sock");
+  const path = placeIn(folder);
   const fd = openCredentialSocket(path);
   if (fd === undefined) return undefined;
   let cancel = () => {};
+  let isClosed = false;
 
+  /** No more at once than any queue holds: one that never stops to tell would keep the launcher from all else. */
   function readNow(): void {
-    for (let one = receiveDatagram(fd!); one; one = receiveDatagram(fd!)) {
+    for (let count = 0; count < MOST && !isClosed; count++) {
+      const one = receiveDatagram(fd!);
+      if (!one) return;
       receive({ pid: one.pid, message: parseNotifyMessage(one.text), fds: one.fds });
     }
   }
@@ -50,8 +55,20 @@ export function openNotifySocket(
     readNow,
     close() {
       cancel();
+      isClosed = true;
       closeSync(fd);
       rmSync(path, { force: true });
     },
   };
+}
+
+// --- internal ---
+
+/** Datagrams: net.unix.max_dgram_qlen is 512, where nobody has changed it. */
+const MOST = 1024;
+
+/** unix(7): 107 bytes. */
+function placeIn(folder: string): string {
+  const path = join(folder, "notify.sock");
+  return Buffer.byteLength(path) <= 107 ? path : `/tmp/rouse-${randomBytes(6).toString("hex")}.sock`;
 }

@@ -1,7 +1,7 @@
 /** A group whose sockets one process serves: systemd's Accept=no, a launchd job, inetd's wait. */
 import { RouseError } from "../problem.ts";
 import { watchAcceptance } from "./acceptance.ts";
-import { type Child, type Exit, endsWithin, passOn, startChild } from "./child.ts";
+import { type Child, type Exit, endsWithin, ignoresSignal, passOn, startChild } from "./child.ts";
 import type { StartCause } from "./events.ts";
 import { readFirstByte } from "./first-answer.ts";
 import type { Group, RunContext } from "./group.ts";
@@ -40,7 +40,7 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     const next = await startChild(request, context.guardian);
     child = next;
     state.begin(next);
-    context.notify?.attach(next.pid, state);
+    context.notify?.attach(next, state);
     emit({ event: "started", pid: next.pid, cause, ...(socket && { socket: socket.name }) });
     const stopLooking = watchAcceptance(next.pid, sockets, context.as, (problem) =>
       emit({ event: "warning", problem }),
@@ -50,7 +50,6 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     });
     void next.exited.then((exit) => {
       stopLooking();
-      context.notify?.socket.readNow();
       const wasAsked = isStopping || draining.has(next);
       emit({ event: "exited", pid: next.pid, ...exit, ms: performance.now() - next.since, wasAsked });
       afterExit(next, exit);
@@ -105,7 +104,7 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     const cancels = sockets.map((socket) =>
       poller.once(socket.fd, () => {
         cancelWait();
-        start("connection", socket).catch(ended.reject);
+        start("connection", socket).catch(startFailed).catch(ended.reject);
       }),
     );
     cancelWait = () => {
@@ -141,7 +140,7 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     ended: ended.promise,
     async begin() {
       if (onDemand) waitForConnection();
-      else await start("start");
+      else await start("start").catch(startFailed);
     },
     async restart() {
       if (isStopping) return;
@@ -180,7 +179,7 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
 
   /** In a watched run a later change may mend it. */
   function startFailed(error: unknown): void {
-    if (!(error instanceof RouseError)) throw error;
+    if (!(error instanceof RouseError) || !context.isWatching) throw error;
     for (const problem of error.problems) emit({ event: "warning", problem });
     emit({ event: "waiting", for: "change" });
   }
@@ -214,13 +213,5 @@ function loops(times: number, { code, signal }: Exit) {
     code: "exits-in-a-loop",
     what: `the program has ended ${times} times in a row, the last time ${how}, and a connection that it has not accepted still waits`,
     mend: "see what it prints; until it accepts, it is started again after longer and longer pauses",
-  };
-}
-
-function ignoresSignal(pid: number, after: number) {
-  return {
-    code: "ignores-signal",
-    what: `process ${pid} had not ended ${Math.round(after / 100) / 10} s after it was asked to, and was killed`,
-    mend: "let SIGTERM end it: activate() does so, where the program has no handler of its own",
   };
 }

@@ -2,6 +2,7 @@
 import { closeSync, writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { openPair } from "../activation/ffi-share.ts";
+import { type Problem, RouseError } from "../problem.ts";
 import { pollReadable } from "./system-calls.ts";
 
 export interface Poller {
@@ -10,9 +11,10 @@ export interface Poller {
   close(): void;
 }
 
-export function createPoller(): Poller {
+/** @param failed told when the thread is no more */
+export function createPoller(failed: (error: unknown) => void): Poller {
   const pair = openPair();
-  if (!pair) throw new Error("socketpair(2) failed");
+  if (!pair) throw new RouseError(noThread({ message: "no socket pair" }));
   const [ours, theirs] = pair;
   const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const worker = new Worker(new URL(`./poller-worker.${extension}`, import.meta.url), {
@@ -23,9 +25,10 @@ export function createPoller(): Poller {
   worker.unref();
   const waiting = new Map<number, Set<() => void>>();
   let isClosed = false;
+  let isEnded = false;
 
   function tell(fds: readonly number[] | undefined): void {
-    if (isClosed) return;
+    if (isClosed || isEnded) return;
     worker.postMessage(fds);
     writeSync(ours, "!");
   }
@@ -42,7 +45,7 @@ export function createPoller(): Poller {
     tell([...waiting.keys()]);
   });
   worker.on("error", (error) => {
-    throw error;
+    failed(new RouseError(noThread(error as NodeJS.ErrnoException), { cause: error }));
   });
 
   const poller: Poller = {
@@ -61,12 +64,25 @@ export function createPoller(): Poller {
       if (isClosed) return;
       tell(undefined);
       isClosed = true;
-      worker.once("exit", () => {
-        for (const fd of pair) closeSync(fd);
-      });
+      const close = (): void => pair.forEach((fd) => void closeSync(fd));
+      if (isEnded) close();
+      else worker.once("exit", close);
     },
   };
+  worker.once("exit", () => {
+    isEnded = true;
+  });
   // Node waits for its threads, and one that blocks in poll(2) would never end.
   process.once("exit", poller.close);
   return poller;
+}
+
+// --- internal ---
+
+function noThread({ message }: { readonly message: string }): Problem {
+  return {
+    code: "no-thread",
+    what: `connections cannot be waited for: ${message}`,
+    mend: "allow more open files and processes: ulimit -n, ulimit -u",
+  };
 }

@@ -1,14 +1,14 @@
 /** A group with a process for each connection: systemd's Accept=yes, inetd's nowait. The launcher accepts. */
 import { closeSync } from "node:fs";
 import { readSocket } from "../activation/descriptor.ts";
-import { RouseError } from "../problem.ts";
-import { type Child, endsWithin, passOn, startChild } from "./child.ts";
+import { type Problem, RouseError } from "../problem.ts";
+import { type Child, endsWithin, ignoresSignal, passOn, startChild } from "./child.ts";
 import { readFirstByte } from "./first-answer.ts";
 import type { Group, RunContext } from "./group.ts";
 import { handOver } from "./hand-over.ts";
 import { createServiceState } from "./service-state.ts";
 import type { OpenSocket } from "./sockets.ts";
-import { acceptConnection, setNonBlocking } from "./system-calls.ts";
+import { acceptConnection, pollReadable, setNonBlocking } from "./system-calls.ts";
 
 export function serveByProcessPerConnection(context: RunContext, socket: OpenSocket): Group {
   const { emit, poller, guardian } = context;
@@ -18,16 +18,39 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
   const sources: string[] = [];
   let isStopping = false;
   let cancelWait = () => {};
+  /** In a row, of the system to give a connection that waits. */
+  let refusals = 0;
 
   function waitForConnection(): void {
     cancelWait = poller.once(socket.fd, () => {
-      for (let fd = acceptConnection(socket.fd); fd !== undefined; fd = acceptConnection(socket.fd)) accepted(fd);
-      waitForConnection();
+      if (takeWaiting()) {
+        refusals = 0;
+        waitForConnection();
+        return;
+      }
+      refusals += 1;
+      if (refusals === TELL_AFTER) emit({ event: "warning", problem: cannotAccept(socket.name) });
+      const timer = setTimeout(waitForConnection, PAUSE);
+      cancelWait = () => clearTimeout(timer);
     });
+  }
+
+  /** Not endlessly, though more come all the while. @returns false where one waits and cannot be had */
+  function takeWaiting(): boolean {
+    for (let count = 0; count < AT_ONCE; count++) {
+      const fd = acceptConnection(socket.fd);
+      if (fd === undefined) return pollReadable([socket.fd], 0).size === 0;
+      accepted(fd);
+    }
+    return true;
   }
 
   function accepted(fd: number): void {
     const peer = peerOf(fd);
+    if (!peer) {
+      closeSync(fd);
+      return;
+    }
     const limit = reachedLimit(peer.source);
     if (limit) {
       closeSync(fd);
@@ -37,8 +60,8 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
     sources.push(peer.source);
     void serve(fd, peer)
       .catch((error) => {
-        if (!(error instanceof RouseError)) throw error;
-        for (const problem of error.problems) emit({ event: "warning", problem });
+        if (!(error instanceof RouseError)) ended.reject(error);
+        else for (const problem of error.problems) emit({ event: "warning", problem });
       })
       .finally(() => {
         sources.splice(sources.indexOf(peer.source), 1);
@@ -70,13 +93,12 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
     });
     const child = await startChild(request, guardian).finally(() => closeSync(fd));
     children.add(child);
-    context.notify?.attach(child.pid, state);
+    context.notify?.attach(child, state);
     emit({ event: "accepted", pid: child.pid, socket: socket.name, peer: peer.shown });
     readFirstByte(child.report, (at) => {
       emit({ event: "first-byte", pid: child.pid, ms: Math.max(0, at - since) });
     });
     const exit = await child.exited;
-    context.notify?.socket.readNow();
     state.end(true);
     children.delete(child);
     emit({
@@ -88,6 +110,12 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
       wasAsked: isStopping,
       ...(context.perConnection.ignoreExit && { isIgnored: true }),
     });
+  }
+
+  async function killUnlessEnded(child: Child): Promise<void> {
+    if (await endsWithin(child, context.stopTimeout)) return;
+    emit({ event: "warning", problem: ignoresSignal(child.pid, context.stopTimeout) });
+    child.signalGroup("SIGKILL");
   }
 
   function finishIfOver(): void {
@@ -116,7 +144,7 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
       for (const child of children) {
         if (signal === "SIGINT") child.signalGroup(signal);
         else child.signal(signal);
-        void endsWithin(child, context.stopTimeout).then((hasEnded) => hasEnded || child.signalGroup("SIGKILL"));
+        void killUnlessEnded(child);
       }
       finishIfOver();
     },
@@ -131,6 +159,19 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
 
 // --- internal ---
 
+const AT_ONCE = 64;
+/** Milliseconds. */
+const PAUSE = 100;
+const TELL_AFTER = 10;
+
+function cannotAccept(name: string): Problem {
+  return {
+    code: "not-accepted",
+    what: `connections wait on "${name}", and the system gives none of them to the launcher`,
+    mend: "allow more open files: ulimit -n",
+  };
+}
+
 interface Peer {
   readonly shown: string;
   /** What MaxConnectionsPerSource= counts by. */
@@ -138,8 +179,11 @@ interface Peer {
   readonly remote: { readonly address: string; readonly port?: number } | undefined;
 }
 
-function peerOf(fd: number): Peer {
-  const address = readSocket(fd)?.peer;
+/** Undefined where the client is gone already: that is a connection for nobody, to systemd too. */
+function peerOf(fd: number): Peer | undefined {
+  const facts = readSocket(fd);
+  const address = facts?.peer;
+  if (!address && facts && facts.family !== "unix") return undefined;
   if (!address) return { shown: "a local client", source: "local", remote: undefined };
   if (address.type === "unix") return { shown: address.path, source: "local", remote: { address: address.path } };
   const { port } = address;

@@ -63,9 +63,12 @@ export async function makeContext(request: ContextRequest): Promise<RunContext &
 /** Seconds: as in a definition that says nothing. */
 const STOP_TIMEOUT = 20;
 
-function openNotify({ folder, poller, options }: ContextRequest, stops: (() => void)[]): RunContext["notify"] {
+function openNotify(
+  { folder, poller, options, guardian }: ContextRequest,
+  stops: (() => void)[],
+): RunContext["notify"] {
   const states = new Map<number, ServiceState>();
-  const strangers = new Set<number>();
+  const strangers = new Set<string>();
   const socket = openNotifySocket(folder, poller, (notification) => {
     const { pid } = notification;
     const state = states.get(pid);
@@ -74,14 +77,30 @@ function openNotify({ folder, poller, options }: ContextRequest, stops: (() => v
       return;
     }
     closeAll(notification.fds);
-    if (strangers.has(pid)) return;
-    strangers.add(pid);
-    options.emit({ event: "warning", problem: notMain(pid, Object.keys(notification.message)) });
+    // A shell script that calls systemd-notify(1) does so with a new process each time.
+    const keys = Object.keys(notification.message);
+    if (strangers.has(keys.join()) || strangers.size === MOST_STRANGERS) return;
+    strangers.add(keys.join());
+    options.emit({ event: "warning", problem: notMain(pid, keys) });
   });
   if (!socket) return undefined;
+  guardian.socket(socket.path);
   stops.push(() => socket.close());
-  return { socket, attach: (pid, state) => states.set(pid, state) };
+  return {
+    socket,
+    attach(child, state) {
+      states.set(child.pid, state);
+      void child.exited.then(() => {
+        socket.readNow();
+        // Another process may soon have its id.
+        states.delete(child.pid);
+      });
+    },
+  };
 }
+
+/** Messages of other processes that are warned of. */
+const MOST_STRANGERS = 8;
 
 function closeAll(fds: readonly number[]): void {
   for (const fd of fds) closeSync(fd);

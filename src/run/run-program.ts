@@ -13,14 +13,20 @@ export interface ProgramSource extends AsyncDisposable {
   readonly current: RunProgram;
   /** Makes it for the first time. @returns false where that failed, and a change may mend it @throws {RouseError} where none would */
   prepare(): Promise<boolean>;
-  /** From now on each change restarts the session. */
-  watch(session: Session): void;
+  /** From now on each change restarts the session. Never resolves while it watches. @throws what no change would mend */
+  watch(session: Session): Promise<void>;
 }
 
-export async function makeProgram(subject: Subject, folder: string, options: RunOptions): Promise<ProgramSource> {
+/** @param over when nobody wants it any more: what is being made is broken off, and that is no failure */
+export async function makeProgram(
+  subject: Subject,
+  folder: string,
+  options: RunOptions,
+  over: AbortSignal,
+): Promise<ProgramSource> {
   const { service, command, cwd } = subject;
   if (!service) return foreignProgram(command, cwd, options);
-  return serviceProgram(service, await createBuilder(service, folder, options), options);
+  return serviceProgram(service, await createBuilder(service, folder, options), options, over);
 }
 
 // --- internal ---
@@ -31,7 +37,12 @@ async function createBuilder(service: Service, folder: string, options: RunOptio
   return (await import("./program.ts")).createProgramBuilder(service, folder, options);
 }
 
-function serviceProgram(service: Service, builder: ProgramBuilder, options: RunOptions): ProgramSource {
+function serviceProgram(
+  service: Service,
+  builder: ProgramBuilder,
+  options: RunOptions,
+  over: AbortSignal,
+): ProgramSource {
   const { emit } = options;
   const watchers: Watcher[] = [];
   let current: RunProgram | undefined;
@@ -52,6 +63,7 @@ function serviceProgram(service: Service, builder: ProgramBuilder, options: RunO
       await build();
       return true;
     } catch (error) {
+      if (over.aborted) return false;
       if (!(error instanceof RouseError)) throw error;
       emit({ event: "build-failed", problems: error.problems, keepsServing });
       if (!keepsServing) emit({ event: "waiting", for: "change" });
@@ -68,8 +80,9 @@ function serviceProgram(service: Service, builder: ProgramBuilder, options: RunO
       await build();
       return true;
     },
-    watch(session) {
+    async watch(session) {
       if (!options.watch) return;
+      const fault = Promise.withResolvers<never>();
       const changed = oneAtATime(async (files: readonly string[]) => {
         emit({ event: "changed", files });
         if (files.some((file) => service.readFrom.includes(file)))
@@ -77,12 +90,12 @@ function serviceProgram(service: Service, builder: ProgramBuilder, options: RunO
         const isBuilt = await rebuild(session.pids.length > 0);
         watcher.update(builder.files(), builtFrom);
         if (isBuilt) await session.restart(files);
-      });
+      }, fault.reject);
       const watching = { since: builtFrom, ...mayMiss(options) };
       const watcher = watchFiles(builder.files(), changed, watching);
       watchers.push(watcher);
-      if (options.watchPaths.length === 0) return;
-      watchers.push(watchPaths(options.watchPaths, changed, watching));
+      if (options.watchPaths.length > 0) watchers.push(watchPaths(options.watchPaths, changed, watching));
+      await fault.promise;
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(watchers.map((watcher) => watcher.close()));
@@ -97,17 +110,19 @@ function foreignProgram(command: Subject["command"], cwd: string, options: RunOp
   return {
     current: { command: command!, drains: false, reports: false },
     prepare: async () => true,
-    watch(session) {
+    async watch(session) {
       if (!options.watch) return;
+      const fault = Promise.withResolvers<never>();
       const paths = options.watchPaths.length > 0 ? options.watchPaths : [cwd];
       watcher = watchPaths(
         paths,
         oneAtATime(async (files) => {
           options.emit({ event: "changed", files });
           await session.restart(files);
-        }),
+        }, fault.reject),
         { since, ...mayMiss(options) },
       );
+      await fault.promise;
     },
     async [Symbol.asyncDispose]() {
       await watcher?.close();
@@ -116,12 +131,13 @@ function foreignProgram(command: Subject["command"], cwd: string, options: RunOp
 }
 
 /** What comes while the work is going on is done together, after it. */
-function oneAtATime(work: (files: readonly string[]) => Promise<void>): (files: readonly string[]) => void {
+function oneAtATime(
+  work: (files: readonly string[]) => Promise<void>,
+  failed: (error: unknown) => void,
+): (files: readonly string[]) => void {
   let waiting: Set<string> | undefined;
   let isBusy = false;
-  return async function add(files) {
-    waiting = new Set([...(waiting ?? []), ...files]);
-    if (isBusy) return;
+  async function workOff(): Promise<void> {
     isBusy = true;
     while (waiting) {
       const these = [...waiting];
@@ -129,6 +145,11 @@ function oneAtATime(work: (files: readonly string[]) => Promise<void>): (files: 
       await work(these);
     }
     isBusy = false;
+  }
+
+  return (files) => {
+    waiting = new Set([...(waiting ?? []), ...files]);
+    if (!isBusy) workOff().catch(failed);
   };
 }
 

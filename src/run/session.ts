@@ -31,7 +31,7 @@ export function createSession(context: RunContext, sockets: readonly OpenSocket[
   return {
     async begin() {
       hasBegun = true;
-      for (const group of groups) await group.begin();
+      for (const group of groups) if (!isStopping) await group.begin();
     },
     async restart(files) {
       if (isStopping) return;

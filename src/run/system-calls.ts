@@ -1,5 +1,5 @@
 /** The system calls that only the launcher needs, through node:ffi. What the runtime needs too is in ../activation/ffi.ts. */
-import { fstatSync } from "node:fs";
+import { closeSync, fstatSync } from "node:fs";
 import { exchangeMessage, foreign, isDarwin, SOL_SOCKET } from "../activation/ffi.ts";
 
 /** poll(2): those of the descriptors that are readable. A listener is when a connection waits. @param timeout milliseconds, -1: for ever */
@@ -9,6 +9,11 @@ export function pollReadable(fds: readonly number[], timeout: number): Set<numbe
   const poll = foreign("poll", ["pointer", "u64", "i32"], "i32")!;
   if (poll(table, BigInt(fds.length), timeout) <= 0) return new Set();
   return new Set(fds.filter((_, index) => table[index * 2 + 1]! >>> 16));
+}
+
+/** poll(2): whether a few KiB can be written without waiting for a reader, or nobody will ever read. */
+export function pollWritable(fd: number): boolean {
+  return foreign("poll", ["pointer", "u64", "i32"], "i32")!(new Int32Array([fd, POLLOUT]), 1n, 0) !== 0;
 }
 
 /** poll(2): whether the other end of a pipe or connection has gone for good. Of a file never. */
@@ -62,7 +67,13 @@ export function openCredentialSocket(path: string): number | undefined {
   const address = Buffer.from(`\x01\0${path}\0`);
   const setsockopt = foreign("setsockopt", ["i32", "i32", "i32", "pointer", "u32"], "i32")!;
   setsockopt(fd, SOL_SOCKET, SO_PASSCRED, new Int32Array([1]), 4);
-  return foreign("bind", ["i32", "pointer", "u32"], "i32")!(fd, address, address.length) === 0 ? fd : undefined;
+  // The folder in which it lies need not be this user's alone.
+  const umask = process.umask(0o077);
+  const isBound = foreign("bind", ["i32", "pointer", "u32"], "i32")!(fd, address, address.length) === 0;
+  process.umask(umask);
+  if (isBound) return fd;
+  closeSync(fd);
+  return undefined;
 }
 
 export interface Datagram {
@@ -96,6 +107,7 @@ export function receiveDatagram(fd: number): Datagram | undefined {
 // --- internal ---
 
 const POLLIN = 1;
+const POLLOUT = 4;
 const POLLERR = 8;
 const POLLHUP = 16;
 /** By Node's names of architectures. */

@@ -54,17 +54,20 @@ export interface RunOptions {
   readonly rouse?: string;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
+  /** In a process group of its own, which a test may signal as a terminal does. */
+  readonly detached?: boolean;
 }
 
 /** The same, to be ended by whoever asked for it. */
 export function spawnRun(
   args: readonly string[],
-  { rouse = join(root, "bin/rouse"), cwd = root, env }: RunOptions = {},
+  { rouse = join(root, "bin/rouse"), cwd = root, env, detached = false }: RunOptions = {},
 ): Run {
   const child = spawn(rouse, ["run", "--json", ...args], {
     cwd,
     env: { ...process.env, NO_COLOR: "1", ...env },
     stdio: ["ignore", "pipe", "pipe"],
+    detached,
   });
   const events: RunEvent[] = [];
   let stderr = "";

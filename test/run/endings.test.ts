@@ -5,6 +5,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, it, type TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { ask } from "../helpers/ask.ts";
 import { makeProject } from "../helpers/project.ts";
 import { startRun } from "../helpers/run.ts";
@@ -73,6 +74,7 @@ describe("rouse run: how a program ends", () => {
     await run.printed(/begun/);
     run.child.kill("SIGINT");
     await run.printed(/no/);
+    await sleep(150); // What comes sooner is the same Ctrl-C, told by somebody else as well.
     run.child.kill("SIGINT");
     assert.deepEqual(await run.ended, { code: 137, signal: null });
   });

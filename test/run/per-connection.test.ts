@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmodSync } from "node:fs";
+import { chmodSync, readFileSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -123,5 +123,32 @@ socket.end([LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID === String(process.pid), REMO
     const port = await run.port("report");
     const answers = await Promise.all(Array.from({ length: 30 }, async () => await askLine(port, "exit0")));
     for (const answer of answers) assert.match(answer, /^line=exit0 /);
+  });
+
+  it("starts nothing for a client that is gone again", async (t) => {
+    const run = startRun(t, ["--port", "report=0", service(t, {})]);
+    const port = await run.port("report");
+    run.child.kill("SIGSTOP"); // So that none is taken before it is gone.
+    for (let count = 0; count < 3; count++) (await open(port)).resetAndDestroy();
+    const stays = await open(port);
+    run.child.kill("SIGCONT");
+    const { peer } = await run.event("accepted");
+    assert.equal(peer, `127.0.0.1:${stays.localPort}`);
+    stays.destroy();
+  });
+
+  it("says which process had to be killed at the end", async (t) => {
+    const folder = service(t, {});
+    writeFileSync(join(folder, "report.sh"), "#!/bin/sh\ntrap '' TERM\necho begun\nwhile :; do sleep 0.1; done\n");
+    const definition = JSON.parse(readFileSync(join(folder, "rouse.config.json"), "utf8")) as object;
+    writeFileSync(join(folder, "rouse.config.json"), JSON.stringify({ ...definition, stopTimeout: "1s" }));
+    const run = startRun(t, ["--port", "report=0", folder]);
+    await open(await run.port("report"));
+    const { pid } = await run.event("accepted");
+    await run.printed(/begun/);
+    await run.stop();
+    const { problem } = await run.event("warning");
+    assert.equal(problem.code, "ignores-signal");
+    assert.match(problem.what, new RegExp(`process ${pid} had not ended 1 s after`));
   });
 });
