@@ -1,5 +1,6 @@
-import { fstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { fstatSync } from "node:fs";
 import type { Problem } from "../problem.ts";
+import { allProcesses, sessionOf, socketsOf } from "./processes.ts";
 import type { HandOver, OpenSocket } from "./sockets.ts";
 import { pollReadable } from "./system-calls.ts";
 
@@ -59,35 +60,7 @@ function howTo(as: HandOver, name: string): string {
 
 /** Whether a process of that session has the socket of this descriptor; undefined where it cannot be known. */
 function isHeld(session: number, fd: number): boolean | undefined {
-  const wanted = `socket:[${fstatSync(fd).ino}]`;
-  try {
-    return processesOf(session).some((pid) => descriptors(pid).includes(wanted));
-  } catch {
-    return undefined; // No /proc.
-  }
-}
-
-function processesOf(session: number): string[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && sessionOf(name) === session);
-}
-
-/** proc(5): the sixth field of stat; the second is a name in brackets that may have blanks and brackets. */
-function sessionOf(pid: string): number | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[3]);
-  } catch {
-    return undefined;
-  }
-}
-
-function descriptors(pid: string): string[] {
-  const folder = `/proc/${pid}/fd`;
-  return readdirSync(folder).flatMap((name) => {
-    try {
-      return [readlinkSync(`${folder}/${name}`)];
-    } catch {
-      return [];
-    }
-  });
+  const all = allProcesses();
+  const { ino } = fstatSync(fd);
+  return all.length === 0 ? undefined : all.some((pid) => sessionOf(pid) === session && socketsOf(pid).includes(ino));
 }

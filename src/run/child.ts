@@ -25,6 +25,8 @@ export interface Child {
   /** What the program's first answer is told through, where it was asked for. */
   readonly report: Readable | undefined;
   readonly exited: Promise<Exit>;
+  /** Its INVOCATION_ID, where it is started as systemd does it. */
+  readonly invocation: string | undefined;
   readonly isAlive: boolean;
   /** To the process alone. */
   signal(signal: NodeJS.Signals): void;
@@ -62,6 +64,7 @@ export async function startChild(request: ChildRequest, guardian: Guardian): Pro
     since,
     report: stdio.includes("report") ? (child.stdio[stdio.indexOf("report")] as Readable) : undefined,
     exited,
+    invocation: request.env.INVOCATION_ID,
     get isAlive() {
       return isAlive;
     },

@@ -6,6 +6,7 @@ import type { StartCause } from "./events.ts";
 import { readFirstByte } from "./first-answer.ts";
 import type { Group, RunContext } from "./group.ts";
 import { handOver } from "./hand-over.ts";
+import { endLeftovers } from "./leftovers.ts";
 import { createServiceState } from "./service-state.ts";
 import type { OpenSocket } from "./sockets.ts";
 import { pollReadable, setNonBlocking } from "./system-calls.ts";
@@ -50,6 +51,7 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     });
     void next.exited.then((exit) => {
       stopLooking();
+      endLeftovers(next, fds, (problem) => emit({ event: "warning", problem }));
       const wasAsked = isStopping || draining.has(next);
       emit({ event: "exited", pid: next.pid, ...exit, ms: performance.now() - next.since, wasAsked });
       afterExit(next, exit);
@@ -119,12 +121,16 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     // What answers its last requests may do so beside the new one; what does not know how would take half of the new connections.
     const patience = context.program().drains ? BESIDE : UNASKED;
     if (await endsWithin(old, Math.min(patience, context.stopTimeout))) return;
-    if (context.program().drains) killUnlessEnded(old, context.stopTimeout);
+    if (context.program().drains) void killUnlessEnded(old, context.stopTimeout);
     else killLate(old, patience);
   }
 
-  function killUnlessEnded(late: Child, time: number): void {
-    void endsWithin(late, time).then((hasEnded) => hasEnded || killLate(late, time));
+  async function killUnlessEnded(late: Child, time: number): Promise<void> {
+    const since = performance.now();
+    for (let left = time; left > 0; left = state.extension(late.pid, since)) {
+      if (await endsWithin(late, left)) return;
+    }
+    killLate(late, performance.now() - since);
   }
 
   function killLate(late: Child, after: number): void {
@@ -166,7 +172,7 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
         if (!one) continue;
         if (signal === "SIGINT") one.signalGroup(signal);
         else one.signal(signal);
-        killUnlessEnded(one, context.stopTimeout);
+        void killUnlessEnded(one, context.stopTimeout);
       }
       finishIfOver();
     },

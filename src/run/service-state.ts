@@ -4,6 +4,7 @@ import { createDescriptorStore } from "./descriptor-store.ts";
 import type { RunEvent } from "./events.ts";
 import type { Passed } from "./hand-over.ts";
 import type { Notification } from "./notify-socket.ts";
+import { createWatchdog } from "./watchdog.ts";
 
 /** What one service has told its manager of itself, as far as a manager acts on it. */
 export interface ServiceState {
@@ -15,6 +16,8 @@ export interface ServiceState {
   /** The main process has ended; where the service is not to be started again, what it has stored goes. */
   end(discard: boolean): void;
   readonly isReady: boolean;
+  /** Milliseconds for which a process has asked (EXTEND_TIMEOUT_USEC=) and that are still left, where it did so since then. */
+  extension(pid: number, since: number): number;
 }
 
 /**
@@ -27,24 +30,9 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
   let ready = false;
   let reloadingSince: number | undefined;
   const store = createDescriptorStore();
-  let timer: NodeJS.Timeout | undefined;
-  let lastSign = performance.now();
-  let wasKept = false;
-
-  /** From READY=1 on a sign is due. */
-  function signOfLife(pid: number, isPing: boolean): void {
-    if (watchdog === undefined) return;
-    const now = performance.now();
-    if (isPing && !wasKept) emit({ event: "watchdog", pid, kept: true, ms: now - lastSign });
-    wasKept = isPing;
-    lastSign = now;
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      wasKept = false;
-      emit({ event: "watchdog", pid, kept: false, ms: performance.now() - lastSign });
-    }, watchdog);
-    timer.unref();
-  }
+  const dog = createWatchdog(watchdog, emit);
+  /** performance.now() of the asking, and of the time asked for. */
+  const extensions = new Map<number, readonly [at: number, until: number]>();
 
   const tellStored = (pid: number, name: string): void =>
     emit({ event: "stored", pid, name, count: store.kept.length });
@@ -60,7 +48,11 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
       child = next;
       ready = false;
       reloadingSince = undefined;
-      wasKept = false;
+      dog.reset();
+    },
+    extension(pid, since) {
+      const [at, until] = extensions.get(pid) ?? [0, 0];
+      return at >= since ? until - performance.now() : 0;
     },
     receive({ pid, message, fds }) {
       const now = performance.now();
@@ -80,16 +72,33 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
         else if (!ready) emit({ event: "ready", pid, ms: now - (child?.since ?? now) });
         ready = true;
         reloadingSince = undefined;
-        signOfLife(pid, false);
+        dog.ready(pid);
       }
       if (message.STOPPING === "1") emit({ event: "stopping", pid });
-      if (message.WATCHDOG === "1") signOfLife(pid, true);
+      const [interval, extension] = [message.WATCHDOG_USEC, message.EXTEND_TIMEOUT_USEC].map(milliseconds);
+      if (interval !== undefined) dog.change(pid, interval);
+      if (extension !== undefined) {
+        extensions.set(pid, [now, now + extension]);
+        dog.extend(pid, extension);
+      }
+      if (message.WATCHDOG === "1") dog.ping(pid);
+      if (message.WATCHDOG === "trigger") dog.miss(pid);
       if (message.STATUS) emit({ event: "status", pid, text: message.STATUS });
     },
     end(isOver) {
-      clearTimeout(timer);
+      dog.stop();
       ready = false;
       if (isOver) store.clear();
     },
   };
 }
+
+// --- internal ---
+
+/** Of microseconds, as sd_notify(3) has all times. */
+function milliseconds(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d+$/.test(text) ? Math.min(Number(text) / 1000, LONGEST) : undefined;
+}
+
+/** That a timer of Node takes. */
+const LONGEST = 0x7fffffff;

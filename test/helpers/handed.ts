@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { compileC } from "./compile-c.ts";
 
@@ -41,6 +42,18 @@ export function compileHanded(t: TestContext): { readonly handed: string; readon
 /** @param words as talk.c takes them */
 export async function talkTo(client: string, words: readonly string[], run: Runner = here): Promise<Talk> {
   return JSON.parse(await run([client, ...words])) as Talk;
+}
+
+/** Has the probe that serves somewhere obey a command. */
+export type Say = (command: string) => Promise<Talk>;
+
+/** A service with a second to end asks for a minute more, and ends after two with exit code 7. */
+export async function lateStory(say: Say, stop: () => unknown): Promise<void> {
+  await say("ignore");
+  await stop();
+  await say("notify EXTEND_TIMEOUT_USEC=60000000");
+  await sleep(2000);
+  await say("exit 7");
 }
 
 /** What whoever serves at that address was given. */

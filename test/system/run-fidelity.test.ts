@@ -6,12 +6,24 @@ import type { TestContext } from "node:test";
 import { readServiceToRun } from "../../src/definition.ts";
 import { emitUnits } from "../../systemd/manifests.ts";
 import { unitText } from "../../systemd/unit.ts";
-import { askHanded, assertSame, compileHanded, type Handed, type Runner, talkTo } from "../helpers/handed.ts";
+import {
+  askHanded,
+  assertSame,
+  compileHanded,
+  type Handed,
+  lateStory,
+  type Runner,
+  type Say,
+  type Talk,
+  talkTo,
+} from "../helpers/handed.ts";
 import { makeProject } from "../helpers/project.ts";
 import { startRun } from "../helpers/run.ts";
+import { type LongRunning, startLongRunning } from "./long-running.ts";
 import type { Machine } from "./machine.ts";
 import { writeUnits } from "./probe.ts";
 import { systemTest } from "./require.ts";
+import { defaultSuite } from "./root.ts";
 import { step } from "./step.ts";
 
 const installed = "/usr/lib/fidelity";
@@ -135,6 +147,71 @@ systemTest("fidelity: the descriptor store, over restarts, a crash and an end", 
   assert.deepEqual(real[0], ["web", "stored", "other", "third", "stored", "b", "a"]);
 });
 
+systemTest("fidelity: clients over the limits, and those that have a name", async (machine, t) => {
+  const programs = await install(machine, t);
+  const exec = `[Service]\nExecStart=${installed}/handed`;
+  await startUnits(machine, {
+    "two.socket": "[Socket]\nListenStream=70\nAccept=yes\nMaxConnections=2",
+    "two@.service": exec,
+    "each.socket": "[Socket]\nListenStream=71\nAccept=yes\nMaxConnectionsPerSource=1",
+    "each@.service": exec,
+    "local.socket": "[Socket]\nListenStream=/run/local.sock\nAccept=yes",
+    "local@.service": exec,
+  });
+  const sockets = {
+    two: { listen: 70, accept: "connection", limits: { connections: 2 } },
+    each: { listen: 71, accept: "connection", limits: { perSource: 1 } },
+    local: { listen: "unix:/run/local.sock", accept: "connection" },
+  };
+  const run = startRun(t, [project(t, programs.handed, { sockets }), "-s", "two=[::]:0", "-s", "each=[::]:0"]);
+  const [two, each] = [await run.port("two"), await run.port("each")];
+  const { talk } = programs;
+  const real = await limitStory(70, 71, (words) => machine.spawn([talk, ...words]));
+  const desk = await limitStory(two, each, (words) => startLongRunning([talk, ...words]));
+  assert.deepEqual(desk, real);
+  assert.deepEqual(real, { third: "FIN", second: "FIN", mapped: "FIN", other: "" });
+
+  step("names");
+  const { address } = await run.socket("local");
+  assert.ok(address.type === "unix");
+  const names = ["@client x", join(project(t, talk, {}), "client.sock")];
+  for (const name of names) {
+    // In the machine, that folder is not there.
+    const inMachine = name.replace(/^\/.*\//, "/run/");
+    const words = await talkTo(
+      `${installed}/talk`,
+      ["--from", inMachine, "/run/local.sock", "report"],
+      inside(machine),
+    );
+    const there = (JSON.parse(words.answer) as Handed).environment.REMOTE_ADDR;
+    assert.equal(there, defaultSuite === "bookworm" ? undefined : inMachine, "systemd 252 does not tell");
+    const { answer } = await talkTo(talk, ["--from", name, address.path, "report"]);
+    assert.equal((JSON.parse(answer) as Handed).environment.REMOTE_ADDR, name);
+  }
+});
+
+systemTest("fidelity: a service that asks for more time to end, and what one leaves behind", async (machine, t) => {
+  await install(machine, t);
+  await startUnits(machine, {
+    "late.socket": "[Socket]\nListenStream=80\nTriggerLimitIntervalSec=0",
+    "late.service": `[Unit]\nStartLimitIntervalSec=0\n[Service]\nType=notify\nExecStart=${installed}/handed
+      TimeoutStopSec=1\nKillMode=mixed`,
+  });
+  const say: Say = (command) => talkTo(`${installed}/talk`, ["tcp:127.0.0.1:80", command], inside(machine));
+  for (const command of ["leave", "leave-3"]) {
+    const pid = (await say(command)).answer.trim();
+    await say("exit 0");
+    await machine.waitFor("it is killed", async () => (await machine.try(`kill -0 ${pid}`)).code !== 0);
+  }
+  const stop = () => machine.run("systemctl stop --no-block late.service");
+  const code = async () => await machine.show("late.service", "ExecMainStatus");
+  await say("ignore");
+  await stop();
+  await machine.waitFor("it is killed", async () => (await code()) === "9");
+  await lateStory(say, stop);
+  await machine.waitFor("it has ended", async () => (await code()) === "7");
+});
+
 // --- internal ---
 
 /** What differs on purpose, whatever the unit. */
@@ -184,8 +261,6 @@ function project(t: TestContext, program: string, definition: object): string {
   return folder;
 }
 
-type Say = (command: string) => Promise<{ readonly answer: string }>;
-
 /** The names that each process finds. */
 async function storeStory(say: Say, restart: () => Promise<void>): Promise<string[][]> {
   const names: string[][] = [];
@@ -213,4 +288,27 @@ async function storeStory(say: Say, restart: () => Promise<void>): Promise<strin
   await say("exit 0");
   await look();
   return names;
+}
+
+type Client = (words: readonly string[]) => LongRunning;
+
+/** How connections that are too many end; empty where one is served. */
+async function limitStory(two: number, each: number, start: Client): Promise<Record<string, string>> {
+  const held: LongRunning[] = [];
+  const hold = async (address: string) => {
+    const client = start(["--hold", address]);
+    held.push(client);
+    assert.equal(await client.firstLine, "connected");
+  };
+  const end = async (address: string) => (JSON.parse((await start(["--silent", address]).result).stdout) as Talk).end;
+  await hold(`tcp:127.0.0.1:${two}`);
+  await hold(`tcp:::1:${two}`);
+  const third = await end(`tcp:127.0.0.1:${two}`);
+  await hold(`tcp:127.0.0.1:${each}`);
+  const second = await end(`tcp:127.0.0.1:${each}`);
+  const mapped = await end(`tcp:::ffff:127.0.0.1:${each}`);
+  const report = await start([`tcp:::1:${each}`, "report"]).result;
+  const other = (JSON.parse(report.stdout) as Talk).answer === "" ? "refused" : "";
+  await Promise.all(held.map((client) => client.stop()));
+  return { third, second, mapped, other };
 }

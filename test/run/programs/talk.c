@@ -5,6 +5,7 @@
  *     talk tcp:127.0.0.1:80 LINE         also tcp:::1:80, udp:127.0.0.1:80, a unix path, @ and an abstract name
  *     talk --from ADDRESS TO LINE        from that address; a unix path is removed afterwards
  *     talk --silent TO                   sends nothing, and waits for the end
+ *     talk --hold TO                     the same, and says "connected" first
  *
  *     {"answer":"...","end":"FIN","host":"127.0.0.1","port":40000}    end: FIN, or an error as RST, refused
  */
@@ -56,9 +57,10 @@ static const char *failure(void) {
 
 int main(int argc, char **argv) {
   const char *from = NULL;
-  int at = 1, is_silent = 0;
+  int at = 1, is_silent = 0, holds = 0;
   for (; at < argc && argv[at][0] == '-'; at++) {
     if (strcmp(argv[at], "--silent") == 0) is_silent = 1;
+    else if (strcmp(argv[at], "--hold") == 0) is_silent = holds = 1;
     else from = argv[++at];
   }
   struct address to = parse(argv[at]), own = {0};
@@ -72,6 +74,10 @@ int main(int argc, char **argv) {
   size_t length = 0;
   if (connect(fd, (void *)&to.name, to.length) != 0) end = failure();
   else {
+    if (holds) {
+      puts("connected");
+      fflush(stdout);
+    }
     if (!is_silent) {
       char line[1024];
       int size = snprintf(line, sizeof line, "%s\n", argv[at + 1]);

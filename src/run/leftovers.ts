@@ -1,0 +1,48 @@
+import { fstatSync } from "node:fs";
+import type { Problem } from "../problem.ts";
+import type { Child } from "./child.ts";
+import { commandOf } from "./open-sockets/holder.ts";
+import { allProcesses, hasVariable, sessionOf, socketsOf } from "./processes.ts";
+
+/**
+ * Sees to what a process of a service has left running in sessions of their own: at the end of the service systemd kills all
+ * that it has started (systemd.kill(5), KillMode=). What has a socket of the run is killed here too, as it would take
+ * connections from whoever is started next. Of the rest a person is told: it may be a browser that the program has opened.
+ * @param child has ended; without an invocation id there is no manager that would do so
+ * @param sockets descriptors of the launcher
+ */
+export function endLeftovers(
+  { pid: main, invocation }: Pick<Child, "pid" | "invocation">,
+  sockets: readonly number[],
+  tell: (problem: Problem) => void,
+): void {
+  if (invocation === undefined) return;
+  const inodes = new Set(sockets.map((fd) => fstatSync(fd).ino));
+  // Ids ascend, until they start again from below; then one may be overlooked.
+  const left = allProcesses().filter(
+    (pid) => pid > main && hasVariable(pid, "INVOCATION_ID", invocation) && sessionOf(pid) !== main,
+  );
+  for (const pid of left) {
+    const command = commandOf(pid);
+    if (socketsOf(pid).some((inode) => inodes.has(inode))) kill(pid);
+    else if (command !== undefined) tell(leftRunning(pid, command, main));
+  }
+}
+
+// --- internal ---
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has just ended.
+  }
+}
+
+function leftRunning(pid: number, command: string, main: number): Problem {
+  return {
+    code: "left-running",
+    what: `process ${pid} (${command}), which process ${main} has started, lives on: systemd would have killed it with the service`,
+    mend: `end what the program starts when the program ends; to end it now: kill ${pid}`,
+  };
+}
