@@ -119,7 +119,7 @@ static int is_of_a_manager(const char *variable) {
   static const char *prefixes[] = {"LISTEN_",   "WATCHDOG_", "REMOTE_",          "NOTIFY_SOCKET=", "INVOCATION_ID=", "SYSTEMD_",
                                    "JOURNAL_",  "MAINPID=",  "MANAGERPID=",      "FDSTORE=",       "SERVER_",        "CREDENTIALS_",
                                    "STATE_DIR", "CACHE_DIR", "LOGS_DIR",         "CONFIGURATION_", "RUNTIME_DIR",    "FIDELITY",
-                                   "ROUSE_",    "SO_COOKIE", "MEMORY_PRESSURE_", "LOG_NAMESPACE",  "TRIGGER_",       "MONITOR_"};
+                                   "ROUSE_RUN_",    "SO_COOKIE", "MEMORY_PRESSURE_", "LOG_NAMESPACE",  "TRIGGER_",       "MONITOR_"};
   for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++)
     if (strncmp(variable, prefixes[i], strlen(prefixes[i])) == 0) return 1;
   return 0;
