@@ -91,9 +91,14 @@ export class RunUnits {
     writeFileSync(this.#desk.go, "");
   }
 
-  /** Resolves when it is ready, has failed, or was stopped: true where systemd has no complaint. */
-  async startProgram(): Promise<boolean> {
-    return (await this.#systemctl("start", this.service.name)).code === 0;
+  /**
+   * Has it started once. It is asked for before it is allowed: where a connection has done so already, systemd makes one of both,
+   * but after that start has begun it would wait for another one to be allowed. @throws {RouseError} not-started
+   */
+  async startProgram(): Promise<void> {
+    const { code } = await this.#systemctl("start", "--no-block", this.service.name);
+    if (code !== 0) throw new RouseError(notStarted(this.service.name, await this.journal()));
+    this.release();
   }
 
   async stopProgram(): Promise<void> {

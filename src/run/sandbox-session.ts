@@ -5,7 +5,7 @@ import { DenialReader } from "./denial-reader.ts";
 import type { RunEvent, StartCause } from "./events.ts";
 import { RunUnits, type RunUnitsOptions } from "./run-units.ts";
 import { notApplied } from "./sandbox-check.ts";
-import { notAppliedProblem, notStarted, uncheckedProblem, unusualEnd } from "./sandbox-problems.ts";
+import { notAppliedProblem, uncheckedProblem, unusualEnd } from "./sandbox-problems.ts";
 import type { Session } from "./session.ts";
 import { shownSockets } from "./shown-sockets.ts";
 import type { OpenSocket } from "./sockets.ts";
@@ -36,7 +36,6 @@ export class SandboxSession implements Session {
   #current: { readonly pid: number; readonly since: number } | undefined;
   #lastExit: Exit = { code: 0, signal: null };
   #lastPid = 0;
-  #starts = 0;
   #failures = 0;
   #isChecked = false;
   #cause: StartCause;
@@ -71,12 +70,11 @@ export class SandboxSession implements Session {
     this.#reader?.forget();
     if (!this.#context.lazy) this.#cause = "change";
     await this.#units.update();
-    if (this.#current) {
-      this.#isRestarting = true;
-      await this.#units.stopProgram();
-      await this.#hearsItsEnd();
-      this.#isRestarting = false;
-    }
+    this.#isRestarting = true;
+    // Also where nothing seems to run: a connection may just have started it.
+    await this.#units.stopProgram();
+    await this.#hearsItsEnd();
+    this.#isRestarting = false;
     this.#go();
   }
 
@@ -122,19 +120,10 @@ export class SandboxSession implements Session {
   #go(): void {
     const { emit, lazy } = this.#context;
     if (this.#isStopping) return;
-    this.#units!.release();
-    if (lazy) emit({ event: "waiting", for: "connection" });
-    else this.#startNow().catch(this.#startFailed);
-  }
-
-  async #startNow(): Promise<void> {
-    const before = this.#starts;
-    const units = this.#units!;
-    if (await units.startProgram()) return;
-    await sleep(50); // What the units say comes another way.
-    // A program that was started is also heard to end.
-    if (this.#starts > before || this.#isStopping) return;
-    throw new RouseError(notStarted(units.service.name, await units.journal()));
+    if (lazy) {
+      this.#units!.release();
+      emit({ event: "waiting", for: "connection" });
+    } else this.#units!.startProgram().catch(this.#startFailed);
   }
 
   async #end(): Promise<void> {
@@ -148,30 +137,34 @@ export class SandboxSession implements Session {
 
   /** systemd has ended it; its helper says how a little later. */
   async #hearsItsEnd(): Promise<void> {
+    await sleep(50);
+    await this.#heard;
     for (let tries = 0; this.#current && tries < 40; tries++) await sleep(50);
   }
 
   async #hear([what, ...words]: readonly string[], at: number): Promise<void> {
     if (what === "start") {
-      this.#starts++;
       const pid = await this.#newPid();
+      if (pid === undefined) return;
       this.#lastPid = pid;
       this.#current = { pid, since: at };
       this.#context.emit({ event: "started", pid, cause: this.#cause });
       this.#cause = "connection";
       this.#watchStart(pid).catch(this.#fail);
-    } else if (what === "exited" && this.#current) await this.#exited(this.#current, words);
+    } else if (what === "exited" && (this.#current || isFailure(words))) {
+      await this.#exited(this.#current ?? { pid: 0, since: at }, words);
+    }
   }
 
   /** The process is made when what comes before it has ended. */
-  async #newPid(): Promise<number> {
+  async #newPid(): Promise<number | undefined> {
     for (let tries = 0; tries < 40; tries++) {
       const { ExecMainPID } = await this.#units!.show("ExecMainPID");
       const pid = Number(ExecMainPID);
       if (pid > 0 && pid !== this.#lastPid) return pid;
       await sleep(25);
     }
-    return 0;
+    return undefined;
   }
 
   /** systemd tells nobody that a service is ready, but when it was. */
@@ -251,6 +244,9 @@ export class SandboxSession implements Session {
     this.#end().then(reject, reject);
   };
 }
+
+/** systemd could not make a process; where it was told to stop before, it says nothing or "success". */
+const isFailure = ([result = ""]: readonly string[]): boolean => result !== "" && result !== "success";
 
 /** Milliseconds, as without a sandbox. */
 const QUICK = 1000;
