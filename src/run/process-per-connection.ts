@@ -1,13 +1,12 @@
 /** A group with a process for each connection: systemd's Accept=yes, inetd's nowait. The launcher accepts. */
 import { closeSync } from "node:fs";
-import { readSocket } from "../activation/descriptor.ts";
-import { isDarwin, SOL_SOCKET, socketOption } from "../activation/ffi.ts";
 import { type Problem, RouseError } from "../problem.ts";
 import { type Child, endsWithin, ignoresSignal, passOn, startChild } from "./child.ts";
 import { readFirstByte } from "./first-answer.ts";
 import type { Group, RunContext } from "./group.ts";
 import { handOver } from "./hand-over.ts";
 import { endLeftovers } from "./leftovers.ts";
+import { type Peer, peerOf } from "./peer.ts";
 import { createServiceState } from "./service-state.ts";
 import type { OpenSocket } from "./sockets.ts";
 import { acceptConnection, pollReadable, setNonBlocking } from "./system-calls.ts";
@@ -174,30 +173,3 @@ function cannotAccept(name: string): Problem {
     mend: "allow more open files: ulimit -n",
   };
 }
-
-interface Peer {
-  readonly shown: string;
-  /** What MaxConnectionsPerSource= counts by. */
-  readonly source: string;
-  readonly remote: { readonly address: string; readonly port?: number } | undefined;
-}
-
-/** Undefined where the client is gone already: that is a connection for nobody, to systemd too. */
-function peerOf(fd: number): Peer | undefined {
-  const facts = readSocket(fd);
-  const address = facts?.peer;
-  if (!address && facts && facts.family !== "unix") return undefined;
-  if (!address) return { shown: "a local client", source: userOf(fd), remote: undefined };
-  if (address.type === "unix") return { shown: address.path, source: userOf(fd), remote: { address: address.path } };
-  const { port } = address;
-  // A listener for IPv6 takes connections of both.
-  const host = (address.host ?? "").replace(/^::ffff:(?=\d+\.)/, "");
-  return { shown: `${host.includes(":") ? `[${host}]` : host}:${port}`, source: host, remote: { address: host, port } };
-}
-
-/** Of a local client (unix(7), SO_PEERCRED), which systemd counts by since version 255; all are one where it cannot be known. */
-function userOf(fd: number): string {
-  return `user ${isDarwin ? "" : (socketOption(fd, SO_PEERCRED, 3)?.[1] ?? "")}`;
-}
-
-const SO_PEERCRED = [SOL_SOCKET, 17] as const;

@@ -1,4 +1,5 @@
 import { closeSync } from "node:fs";
+import type { Problem } from "../problem.ts";
 import type { Child } from "./child.ts";
 import { createDescriptorStore } from "./descriptor-store.ts";
 import type { RunEvent } from "./events.ts";
@@ -29,6 +30,7 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
   let child: Child | undefined;
   let ready = false;
   let reloadingSince: number | undefined;
+  let hasWarned = false;
   const store = createDescriptorStore();
   const dog = createWatchdog(watchdog, emit);
   /** performance.now() of the asking, and of the time asked for. */
@@ -65,6 +67,10 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
       }
       if (message.RELOADING === "1") {
         reloadingSince = now;
+        if (message.MONOTONIC_USEC === undefined && !hasWarned) {
+          hasWarned = true;
+          emit({ event: "warning", problem: reloadWithoutTime(pid) });
+        }
         emit({ event: "reloading", pid });
       }
       if (message.READY === "1") {
@@ -94,6 +100,14 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
 }
 
 // --- internal ---
+
+function reloadWithoutTime(pid: number): Problem {
+  return {
+    code: "reload-without-time",
+    what: `process ${pid} tells RELOADING=1 without MONOTONIC_USEC: a systemd with Type=notify-reload (253 and later) overlooks it, and \`systemctl reload\` fails when its time is over`,
+    mend: "send MONOTONIC_USEC= in the same message: CLOCK_MONOTONIC in microseconds (sd_notify(3))",
+  };
+}
 
 /** Of microseconds, as sd_notify(3) has all times. */
 function milliseconds(text: string | undefined): number | undefined {

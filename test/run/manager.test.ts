@@ -96,6 +96,22 @@ describe("rouse run: as systemd ends a program", () => {
   });
 });
 
+describe("rouse run: a reload", () => {
+  test("of which systemd would not know when it began is warned of, once", async (t) => {
+    const { say, run } = await start(t, {});
+    await say("notify RELOADING=1|MONOTONIC_USEC=1");
+    await say("notify READY=1");
+    await run.event("reloaded");
+    assert.ok(!run.events.some(({ event }) => event === "warning"));
+    for (let count = 0; count < 2; count++) await say("notify RELOADING=1");
+    const { problem } = await run.event("warning");
+    assert.equal(problem.code, "reload-without-time");
+    await say("exit 0");
+    await run.ended;
+    assert.equal(run.events.filter(({ event }) => event === "warning").length, 1);
+  });
+});
+
 describe("rouse run: a watchdog", () => {
   test("is missed when the program says so, and its time is what the program says", async (t) => {
     const { say, run } = await start(t, { watchdog: "1h" });

@@ -206,6 +206,22 @@ systemTest("fidelity: a service that asks for more time to end, and what one lea
   await machine.waitFor("it has ended", async () => (await code()) === "7");
 });
 
+systemTest("fidelity: a client with a link-local address", async (machine, t) => {
+  const programs = await install(machine, t);
+  await startUnits(machine, {
+    "q.socket": "[Socket]\nListenStream=70\nAccept=yes",
+    "q@.service": `[Service]\nExecStart=${installed}/handed`,
+  });
+  await machine.run("ip addr add fe80::1/64 dev lo nodad");
+  const rouse = join(import.meta.dirname, "../../bin/rouse");
+  machine.spawn([rouse, "run", "--accept", "--socket", "q=[::]:71", "--", programs.handed]);
+  await machine.waitFor("it listens", async () => await machine.listens(71));
+  for (const port of [70, 71]) {
+    const { environment } = await askHanded(`${installed}/talk`, `tcp:fe80::1%lo:${port}`, inside(machine));
+    assert.equal(environment.REMOTE_ADDR, "fe80::1%lo");
+  }
+});
+
 // --- internal ---
 
 const isNew = defaultSuite !== "bookworm";
