@@ -1,4 +1,5 @@
 import { fstatSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Problem } from "../problem.ts";
 import type { Child } from "./child.ts";
 import { commandOf } from "./open-sockets/holder.ts";
@@ -10,26 +11,35 @@ import { allProcesses, hasVariable, sessionOf, socketsOf } from "./processes.ts"
  * connections from whoever is started next. Of the rest a person is told: it may be a browser that the program has opened.
  * @param child has ended; without an invocation id there is no manager that would do so
  * @param sockets descriptors of the launcher
+ * @returns resolves when it is clear which of them do not end by themselves; undefined where there are none
  */
 export function endLeftovers(
   { pid: main, invocation }: Pick<Child, "pid" | "invocation">,
   sockets: readonly number[],
   tell: (problem: Problem) => void,
-): void {
-  if (invocation === undefined) return;
+): Promise<void> | undefined {
+  if (invocation === undefined) return undefined;
   const inodes = new Set(sockets.map((fd) => fstatSync(fd).ino));
   // Ids ascend, until they start again from below; then one may be overlooked.
   const left = allProcesses().filter(
     (pid) => pid > main && hasVariable(pid, "INVOCATION_ID", invocation) && sessionOf(pid) !== main,
   );
-  for (const pid of left) {
-    const command = commandOf(pid);
-    if (socketsOf(pid).some((inode) => inodes.has(inode))) kill(pid);
-    else if (command !== undefined) tell(leftRunning(pid, command, main));
-  }
+  for (const pid of left) if (socketsOf(pid).some((inode) => inodes.has(inode))) kill(pid);
+  return left.length === 0 ? undefined : tellOf(left, invocation, (...found) => tell(leftRunning(...found, main)));
 }
 
 // --- internal ---
+
+/** Milliseconds for a process to see that its parent has gone. */
+const PATIENCE = 300;
+
+async function tellOf(left: readonly number[], invocation: string, tell: (pid: number, command: string) => void) {
+  await sleep(PATIENCE);
+  for (const pid of left) {
+    const command = hasVariable(pid, "INVOCATION_ID", invocation) ? commandOf(pid) : undefined;
+    if (command !== undefined) tell(pid, command);
+  }
+}
 
 function kill(pid: number): void {
   try {

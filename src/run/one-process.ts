@@ -49,9 +49,10 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     readFirstByte(next.report, (at, acceptedAt) => {
       emit({ event: "first-byte", pid: next.pid, ms: Math.max(0, at - (waitingSince ?? acceptedAt)) });
     });
-    void next.exited.then((exit) => {
+    void next.exited.then(async (exit) => {
       stopLooking();
-      endLeftovers(next, fds, (problem) => emit({ event: "warning", problem }));
+      const left = endLeftovers(next, fds, (problem) => emit({ event: "warning", problem }));
+      if (left) await left;
       const wasAsked = isStopping || draining.has(next);
       emit({ event: "exited", pid: next.pid, ...exit, ms: performance.now() - next.since, wasAsked });
       afterExit(next, exit);

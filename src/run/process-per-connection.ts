@@ -100,7 +100,7 @@ export function serveByProcessPerConnection(context: RunContext, socket: OpenSoc
       emit({ event: "first-byte", pid: child.pid, ms: Math.max(0, at - since) });
     });
     const exit = await child.exited;
-    endLeftovers(child, [socket.fd], (problem) => emit({ event: "warning", problem }));
+    await endLeftovers(child, [socket.fd], (problem) => emit({ event: "warning", problem }));
     state.end(true);
     children.delete(child);
     emit({

@@ -84,7 +84,8 @@ describe("rouse run: as systemd ends a program", () => {
 
   test("what it leaves behind with a socket is killed, and the rest is told", async (t) => {
     const { say, run } = await start(t, {});
-    const [harmless, serving] = [await say("leave"), await say("leave-3")].map(({ answer }) => Number(answer));
+    const pids = [await say("leave"), await say("leave-3"), await say("leave-soon")];
+    const [harmless, serving] = pids.map(({ answer }) => Number(answer));
     t.after(() => process.kill(harmless!, "SIGKILL"));
     await say("exit 0");
     const { problem } = await run.event("warning", (event) => event.problem.code === "left-running");

@@ -15,6 +15,7 @@
  *     store-pipe TEXT            along with the reading end of a pipe that nobody writes to any more
  *     leave                      starts a process in a session of its own that lives on, without a descriptor; answered by its pid
  *     leave-3                    the same, and it keeps the descriptor 3
+ *     leave-soon                 the same without it, and it ends when the service does
  *     ignore                     SIGTERM, from now on
  */
 #define _GNU_SOURCE
@@ -223,7 +224,8 @@ static int tell(const char *message, int passed) {
   return sent;
 }
 
-static long leave(int kept) {
+static long leave(int kept, int ends_too) {
+  pid_t main = getpid();
   int ends[2];
   long left = 0;
   if (pipe2(ends, O_CLOEXEC) != 0) return -1;
@@ -236,7 +238,11 @@ static long leave(int kept) {
     // Lets go of everything, as a daemon does.
     for (int fd = 0; fd < MOST; fd++)
       if (fd != kept) close(fd);
-    for (;;) pause();
+    if (!ends_too)
+      for (;;) pause();
+    while (kill(main, 0) == 0) usleep(10000);
+    usleep(50000);
+    _exit(0);
   }
   if (read(ends[0], &left, sizeof left) != sizeof left) left = -1;
   waitpid(child, NULL, 0);
@@ -273,7 +279,7 @@ static const char *obey(char *command, const char *report) {
     for (int fd = 0; fd < MOST; fd++)
       if (option(fd, SOL_SOCKET, SO_TYPE) >= 0) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
   } else if (strncmp(command, "leave", 5) == 0) {
-    snprintf(answer, sizeof answer, "%ld\n", leave(strcmp(command, "leave-3") == 0 ? 3 : -1));
+    snprintf(answer, sizeof answer, "%ld\n", leave(strcmp(command, "leave-3") == 0 ? 3 : -1, strcmp(command, "leave-soon") == 0));
   } else strcpy(answer, "what?\n");
   return answer;
 }
