@@ -29,12 +29,15 @@ export interface Bundler extends AsyncDisposable {
 export function createBundler(service: Service): Bundler {
   const seen: SeenSources = { files: new Set(), native: new Set() };
   const baked = bake(service);
+  const broken = Promise.withResolvers<never>();
+  broken.promise.catch(() => {});
   const contexts = new Map<Form, Promise<BuildContext<OutputOptions>>>();
   const rebuild = async (form: Form) => {
     const known = contexts.get(form) ?? start(form, service, baked, seen);
     contexts.set(form, known);
+    known.catch(() => contexts.delete(form));
     try {
-      return await (await known).rebuild();
+      return await Promise.race([(await known).rebuild(), broken.promise]);
     } catch (error) {
       if (!isWithoutEsbuild(error)) throw error;
       contexts.clear();
@@ -66,14 +69,13 @@ export function createBundler(service: Service): Bundler {
     files: () => [...seen.files],
 
     async [Symbol.asyncDispose]() {
-      const started = await Promise.allSettled(contexts.values());
-      await Promise.all(
-        started.map(async (one) => {
-          if (one.status === "rejected") return;
-          await one.value.cancel();
-          await one.value.dispose();
-        }),
-      );
+      const ended = Promise.all([...contexts.values()].map(async (started) => await end(await started)));
+      // A large build looks only now and then whether it is to be broken off.
+      const isLate = await Promise.race([ended.then(() => false), sleep(PATIENCE, true, { ref: false })]);
+      if (!isLate) return;
+      await stop();
+      // What was asked of it is never answered then.
+      broken.reject(new RouseError(esbuildIsGone));
     },
   };
 }
@@ -98,6 +100,12 @@ function isWithoutEsbuild(error: unknown): boolean {
 
 /** Milliseconds. */
 const NEWS = 100;
+const PATIENCE = 300;
+
+async function end(context: BuildContext<OutputOptions>): Promise<void> {
+  await context.cancel();
+  await context.dispose();
+}
 
 const esbuildIsGone: Problem = {
   code: "esbuild-gone",

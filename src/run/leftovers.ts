@@ -19,7 +19,7 @@ export function endLeftovers(
   tell: (problem: Problem) => void,
 ): Promise<void> | undefined {
   if (invocation === undefined) return undefined;
-  const inodes = new Set(sockets.map((fd) => fstatSync(fd).ino));
+  const inodes = new Set(sockets.flatMap(inodeOf));
   // Ids ascend, until they start again from below; then one may be overlooked.
   const left = allProcesses().filter(
     (pid) => pid > main && hasVariable(pid, "INVOCATION_ID", invocation) && sessionOf(pid) !== main,
@@ -29,6 +29,14 @@ export function endLeftovers(
 }
 
 // --- internal ---
+
+function inodeOf(fd: number): number[] {
+  try {
+    return [fstatSync(fd).ino];
+  } catch {
+    return []; // The run is over, and has closed it.
+  }
+}
 
 /** Milliseconds for a process to see that its parent has gone. */
 const PATIENCE = 300;

@@ -53,7 +53,9 @@ function serviceProgram(
     const since = performance.now();
     builtFrom = Date.now();
     const { command, usesRuntime, warnings } = await builder.build();
-    current = { command: [...command, ...service.args], drains: usesRuntime, reports: service.exec === undefined };
+    // The debugger's port is free for the next one only when this one has ended.
+    const drains = usesRuntime && options.inspect === undefined;
+    current = { command: [...command, ...service.args], drains, reports: service.exec === undefined };
     emit({ event: "built", ms: performance.now() - since, warnings });
   }
 
@@ -84,6 +86,7 @@ function serviceProgram(
       if (!options.watch) return;
       const fault = Promise.withResolvers<never>();
       const changed = oneAtATime(async (files: readonly string[]) => {
+        if (over.aborted) return;
         emit({ event: "changed", files });
         if (files.some((file) => service.readFrom.includes(file)))
           emit({ event: "warning", problem: definitionChanged });

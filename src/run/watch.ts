@@ -1,5 +1,5 @@
 import { existsSync, statSync } from "node:fs";
-import { basename, dirname, relative, sep } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import { RouseError } from "../problem.ts";
 import { batch } from "./batch.ts";
@@ -32,11 +32,13 @@ export function watchFiles(
 ): Watcher {
   /** What is asked for, and since when (milliseconds): what is found at the beginning is no news. */
   let wanted = new Map<string, number>();
-  /** The folders in which everything is news: those of `wanted`, and those that wait for one that is not there. */
+  /** The folders of `wanted`, in which everything is news. */
   let open = new Set<string>();
+  /** The first folder that is lacking on the way to a path of `wanted`. */
+  let lacking = new Set<string>();
   let watched = new Map<string, WatchedFolder>();
   let watcher: FSWatcher | undefined;
-  const isWanted = (path: string): boolean => wanted.has(path) || open.has(dirname(path));
+  const isWanted = (path: string): boolean => wanted.has(path) || lacking.has(path) || open.has(dirname(path));
   const changes = batch((paths) => {
     follow(Date.now());
     onChange(paths);
@@ -46,11 +48,13 @@ export function watchFiles(
   function follow(since: number): void {
     const folders = new Set<string>();
     open = new Set<string>();
+    lacking = new Set<string>();
     for (const path of wanted.keys()) {
       const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
       const folder = isFolder ? path : existing(dirname(path));
       folders.add(folder);
-      if (isFolder || folder !== dirname(path)) open.add(folder);
+      if (isFolder) open.add(folder);
+      else if (folder !== dirname(path)) lacking.add(join(folder, relative(folder, path).split(sep)[0]!));
     }
     // A folder that was deleted and made again is another one: chokidar would go on with the old.
     const isStale = [...watched].some(([folder, { identity }]) => identity !== identityOf(folder));

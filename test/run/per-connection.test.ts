@@ -8,6 +8,7 @@ import { describe, it, type TestContext } from "node:test";
 import { askLine } from "../helpers/ask.ts";
 import { makeProject } from "../helpers/project.ts";
 import { startRun } from "../helpers/run.ts";
+import { waitFor } from "../system/wait.ts";
 import { script } from "./script.ts";
 
 /** Answers with its environment, once the client has said something. */
@@ -129,6 +130,8 @@ socket.end([LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID === String(process.pid), REMO
     const run = startRun(t, ["--port", "report=0", service(t, {})]);
     const port = await run.port("report");
     run.child.kill("SIGSTOP"); // So that none is taken before it is gone.
+    const status = `/proc/${run.child.pid}/status`;
+    await waitFor("for the launcher to halt", async () => /^State:\s+T/m.test(readFileSync(status, "utf8")));
     for (let count = 0; count < 3; count++) (await open(port)).resetAndDestroy();
     const stays = await open(port);
     run.child.kill("SIGCONT");

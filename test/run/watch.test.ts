@@ -117,6 +117,20 @@ test("a file that is deleted, and made again later", async (t) => {
   }
 });
 
+test("what else happens where a deleted folder was is no news", async (t) => {
+  const { at } = await project(t);
+  const seen = see(t, (tell) => watchFiles([at("src/a.ts")], tell));
+  await settle();
+  rmSync(at("src"), { recursive: true });
+  await seen.next();
+  await settle();
+  writeFileSync(at("events.log"), "1");
+  await seen.quiet();
+  mkdirSync(at("src"));
+  writeFileSync(at("src/a.ts"), "2");
+  assert.ok((await seen.next()).length > 0);
+});
+
 test("a folder that is deleted, and made again at once or later", async (t) => {
   const { at } = await project(t);
   const seen = see(t, (tell) => watchFiles([at("src/a.ts"), at("package.json")], tell));
