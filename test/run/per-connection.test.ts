@@ -132,7 +132,10 @@ socket.end([LISTEN_FDS, LISTEN_FDNAMES, LISTEN_PID === String(process.pid), REMO
     run.child.kill("SIGSTOP"); // So that none is taken before it is gone.
     const status = `/proc/${run.child.pid}/status`;
     await waitFor("for the launcher to halt", async () => /^State:\s+T/m.test(readFileSync(status, "utf8")));
-    for (let count = 0; count < 3; count++) (await open(port)).resetAndDestroy();
+    for (let count = 0; count < 3; count++) {
+      const client = await open(port);
+      await once(client.resetAndDestroy(), "close");
+    }
     const stays = await open(port);
     run.child.kill("SIGCONT");
     const { peer } = await run.event("accepted");
