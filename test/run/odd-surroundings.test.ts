@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, realpathSync } from "node:fs";
+import { chmodSync, closeSync, copyFileSync, mkdirSync, openSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it, type TestContext } from "node:test";
 import { makeProject } from "../helpers/project.ts";
@@ -65,5 +65,14 @@ activate().status("\\x1b[31mred\\x1b]0;title\\x07");`;
     const { stderr } = run(["--verbose", "--", ...node], {});
     assert.match(stderr, /: \\u\{1b\}\[31mred\\u\{1b\}\]0;title\\u\{7\}\n/);
     assert.doesNotMatch(stderr, /(?!\n)\p{Cc}/u);
+  });
+
+  it("says once that the disk is full, and runs on to the end", (t) => {
+    const full = openSync("/dev/full", "w");
+    t.after(() => closeSync(full));
+    const args = ["run", "--json", "-s", "http=127.0.0.1:0", "--", "/bin/sh", "-c", "echo done"];
+    const { stderr } = spawnSync(join(root, "bin/rouse"), args, { stdio: ["ignore", full, "pipe"], encoding: "utf8" });
+    assert.equal(stderr.split("could not be printed").length, 2, stderr);
+    assert.match(stderr, /^done$/m);
   });
 });
