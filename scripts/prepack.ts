@@ -20,7 +20,7 @@ cpSync(join(root, "packaging/deb/scripts"), join(dist, "packaging/deb/scripts"),
   recursive: true,
   filter: (path) => !path.endsWith(".ts"),
 });
-cpSync(join(root, "src/run/guardian.sh"), join(dist, "src/run/guardian.sh"));
+cpSync(join(root, "src/run/processes/guardian.sh"), join(dist, "src/run/processes/guardian.sh"));
 // Compiled on the user's machine, where that is macOS.
 cpSync(join(root, "launchd/stand-in/stand-in.c"), join(dist, "launchd/stand-in/stand-in.c"));
 writeFileSync(join(dist, "schema.json"), `${JSON.stringify(definitionJsonSchema(), null, 2)}\n`);

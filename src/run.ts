@@ -1,19 +1,19 @@
 import { RouseError } from "./problem.ts";
-import type { Exit } from "./run/child.ts";
-import { prepareEnvironment } from "./run/environment.ts";
+import { prepareEnvironment } from "./run/environment/environment.ts";
 import type { RunEvent } from "./run/events.ts";
-import { startGuardian } from "./run/guardian.ts";
-import { openSockets } from "./run/open-sockets.ts";
-import { createPoller } from "./run/poller.ts";
+import { createPoller } from "./run/polling/poller.ts";
+import type { Exit } from "./run/processes/child.ts";
+import { startGuardian } from "./run/processes/guardian.ts";
+import { makeProgram, type ProgramSource } from "./run/program/run-program.ts";
 import { type ContextRequest, makeContext } from "./run/run-context.ts";
 import { makeRunFolder } from "./run/run-folder.ts";
-import { makeProgram, type ProgramSource } from "./run/run-program.ts";
-import type { SandboxRequest } from "./run/sandbox.ts";
+import type { SandboxRequest } from "./run/sandbox/sandbox.ts";
 import { createSession, type Session } from "./run/session.ts";
-import { shownSockets } from "./run/shown-sockets.ts";
+import { openSockets } from "./run/sockets/open-sockets.ts";
+import { shownSockets } from "./run/sockets/shown-sockets.ts";
+import { wantedSockets } from "./run/sockets/wanted-sockets.ts";
 import type { HandOver, WantedSocket } from "./run/sockets.ts";
 import { findSubject } from "./run/subject.ts";
-import { wantedSockets } from "./run/wanted-sockets.ts";
 
 export interface RunOptions {
   /** Absolute path of the folder that holds the definition. */
@@ -103,7 +103,7 @@ export async function run(options: RunOptions): Promise<Exit> {
 
 /** Loaded only where it is asked for. */
 async function sandboxed(request: SandboxRequest): Promise<Session> {
-  const { createSandboxSession } = await import("./run/sandbox.ts");
+  const { createSandboxSession } = await import("./run/sandbox/sandbox.ts");
   return await createSandboxSession(request);
 }
 

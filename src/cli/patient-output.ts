@@ -1,4 +1,4 @@
-import { pollWritable } from "../run/system-calls.ts";
+import { pollWritable } from "../run/polling/system-calls.ts";
 
 /** Writes to stdout or stderr in order, and never waits for whoever reads: Node's own writing to a pipe does. */
 export interface PatientOutput {

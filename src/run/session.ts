@@ -1,7 +1,7 @@
-import type { Exit } from "./child.ts";
-import type { Group, RunContext } from "./group.ts";
-import { serveByOneProcess } from "./one-process.ts";
-import { serveByProcessPerConnection } from "./process-per-connection.ts";
+import type { Exit } from "./processes/child.ts";
+import type { Group, RunContext } from "./processes/group.ts";
+import { serveByOneProcess } from "./processes/one-process.ts";
+import { serveByProcessPerConnection } from "./processes/process-per-connection.ts";
 import type { OpenSocket } from "./sockets.ts";
 
 /** All that serves in a run: its groups, from the first start to the last end. */

@@ -1,8 +1,8 @@
 import { type Problem, RouseError } from "../problem.ts";
 import type { RunOptions } from "../run.ts";
 import type { Service } from "../service.ts";
-import { findProgram } from "./find-program.ts";
-import { requireThere } from "./watch.ts";
+import { findProgram } from "./program/find-program.ts";
+import { requireThere } from "./watch/watch.ts";
 
 /** What is to be run: a service by its definition, or a program alone. */
 export interface Subject {

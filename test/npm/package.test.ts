@@ -131,7 +131,7 @@ test("the packed file holds what it needs and no sources or tests", () => {
     "bin/node-bases.json",
     "dist/schema.json",
     "dist/packaging/deb/scripts/postinst.sh",
-    "dist/src/run/guardian.sh",
+    "dist/src/run/processes/guardian.sh",
     "LICENSE",
   ]) {
     assert.ok(files.includes(file), file);

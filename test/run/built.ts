@@ -9,7 +9,7 @@ import {
   createProgramBuilder,
   type ProgramBuilder,
   type ProgramOptions,
-} from "../../src/run/program.ts";
+} from "../../src/run/program/program.ts";
 import { type Program, type ProgramOptions as StartOptions, start } from "../activation/program.ts";
 import { hello, makeProject } from "../helpers/project.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Outside } from "../../src/run/denial-rules.ts";
-import { denied } from "../../src/run/denied.ts";
-import { readFailures } from "../../src/run/failure.ts";
-import { ServiceManager } from "../../src/run/service-manager.ts";
+import type { Outside } from "../../src/run/sandbox/denial-rules.ts";
+import { denied } from "../../src/run/sandbox/denied.ts";
+import { readFailures } from "../../src/run/sandbox/failure.ts";
+import { ServiceManager } from "../../src/run/sandbox/service-manager.ts";
 import { sandbox } from "../../systemd/sandbox.ts";
 import { section, type Unit } from "../../systemd/unit.ts";
 

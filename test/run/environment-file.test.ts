@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { RouseError } from "../../src/problem.ts";
-import { readEnvironmentFile } from "../../src/run/environment-file.ts";
+import { readEnvironmentFile } from "../../src/run/environment/environment-file.ts";
 import { makeProject } from "../helpers/project.ts";
 import { environmentFiles } from "./environment-files.ts";
 

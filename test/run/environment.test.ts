@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { readService } from "../../src/definition.ts";
 import { type Problem, RouseError } from "../../src/problem.ts";
-import { type EnvironmentOptions, prepareEnvironment } from "../../src/run/environment.ts";
+import { type EnvironmentOptions, prepareEnvironment } from "../../src/run/environment/environment.ts";
 import type { Service } from "../../src/service.ts";
 import { hello, makeProject } from "../helpers/project.ts";
 import { root } from "../helpers/rouse.ts";
@@ -106,7 +106,7 @@ test("credentials: the command line's file, else the definition's; read-only", a
 
 test("a credential from a relative file, from one with an equals sign in its name, and from a pipe", (t) => {
   const main = `import { readdirSync, readFileSync } from "node:fs";
-import { prepareEnvironment } from ${JSON.stringify(join(root, "src/run/environment.ts"))};
+import { prepareEnvironment } from ${JSON.stringify(join(root, "src/run/environment/environment.ts"))};
 const options = { folder: process.cwd(), environment: {}, credentials: process.argv.slice(2) };
 const folder = prepareEnvironment(undefined, options).env.CREDENTIALS_DIRECTORY;
 console.log(readdirSync(folder).map((name) => name + ": " + readFileSync(folder + "/" + name, "utf8")).join(", "));`;

@@ -16,7 +16,9 @@ async function left(t: TestContext, sockets: readonly string[], lines: (folder: 
     t.after(() => server.close());
     await once(server, "listening");
   }
-  const guardian = spawn("/bin/sh", [join(root, "src/run/guardian.sh")], { stdio: ["pipe", "ignore", "inherit"] });
+  const guardian = spawn("/bin/sh", [join(root, "src/run/processes/guardian.sh")], {
+    stdio: ["pipe", "ignore", "inherit"],
+  });
   guardian.stdin.end(lines(folder));
   await once(guardian, "exit");
   return readdirSync(folder).sort();

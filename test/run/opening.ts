@@ -7,7 +7,7 @@ import { platform } from "node:os";
 import type { TestContext } from "node:test";
 import { parseAddress } from "../../src/activation/address.ts";
 import { type Problem, RouseError } from "../../src/problem.ts";
-import { openSockets } from "../../src/run/open-sockets.ts";
+import { openSockets } from "../../src/run/sockets/open-sockets.ts";
 import type { OpenSocket, WantedSocket } from "../../src/run/sockets.ts";
 import { makeProject } from "../helpers/project.ts";
 
@@ -76,7 +76,9 @@ export function openAsNobody(
   { folder = makeProject(t, {}), before = [] }: { readonly folder?: string; readonly before?: readonly string[] } = {},
 ): Told {
   if (isRoot && before.length === 0) chownSync(folder, NOBODY, NOBODY);
-  const modules = ["../../src/run/open-sockets.ts", "../../src/problem.ts"].map((path) => import.meta.resolve(path));
+  const modules = ["../../src/run/sockets/open-sockets.ts", "../../src/problem.ts"].map((path) =>
+    import.meta.resolve(path),
+  );
   const program = `import { openSockets } from ${JSON.stringify(modules[0])};
     import { RouseError } from ${JSON.stringify(modules[1])};
     if (process.getuid() === 0 && ${before.length === 0}) {

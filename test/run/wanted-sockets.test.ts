@@ -4,9 +4,9 @@ import { describe, it } from "node:test";
 import { formatAddress } from "../../src/activation/address.ts";
 import { resolveSockets } from "../../src/definition/sockets.ts";
 import { type Problem, RouseError } from "../../src/problem.ts";
-import { socketUrl } from "../../src/run/open-sockets/url.ts";
+import { socketUrl } from "../../src/run/sockets/open/url.ts";
+import { wantedSockets } from "../../src/run/sockets/wanted-sockets.ts";
 import type { WantedSocket } from "../../src/run/sockets.ts";
-import { wantedSockets } from "../../src/run/wanted-sockets.ts";
 import type { Service } from "../../src/service.ts";
 
 type Definition = Pick<Service, "sockets">;

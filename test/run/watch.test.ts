@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RouseError } from "../../src/problem.ts";
-import { type Watcher, watchFiles, watchPaths } from "../../src/run/watch.ts";
+import { type Watcher, watchFiles, watchPaths } from "../../src/run/watch/watch.ts";
 import { makeProject } from "../helpers/project.ts";
 import { has } from "../helpers/tools.ts";
 
@@ -289,7 +289,7 @@ test("a path to watch that is not there is refused", () => {
 
 test("a watcher that is closed keeps no process alive", async (t) => {
   const { at } = await project(t);
-  const source = `const { watchFiles } = await import(${JSON.stringify(new URL("../../src/run/watch.ts", import.meta.url).href)});
+  const source = `const { watchFiles } = await import(${JSON.stringify(new URL("../../src/run/watch/watch.ts", import.meta.url).href)});
     const watcher = watchFiles([${JSON.stringify(at("src/a.ts"))}], () => {}); setTimeout(() => watcher.close(), 100);`;
   execFileSync(process.execPath, ["--input-type=module", "-e", source], { timeout: 10_000, stdio: "pipe" });
 });
