@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Problem, RouseError } from "../../problem.ts";
 import type { Guardian } from "./guardian.ts";
@@ -9,7 +9,7 @@ export interface ChildRequest {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   /** By descriptor, from 0: one of ours, or nothing. */
-  readonly stdio: readonly (number | "ignore" | "report")[];
+  readonly stdio: readonly (number | "ignore" | "report" | "gate")[];
 }
 
 export interface Exit {
@@ -20,7 +20,7 @@ export interface Exit {
 /** A process that the launcher has started: the leader of a session of its own, so that it gets only the signals that we send. */
 export interface Child {
   readonly pid: number;
-  /** As performance.now(). */
+  /** As performance.now(): when it was started, or let through the gate. */
   readonly since: number;
   /** What the program's first answer is told through, where it was asked for. */
   readonly report: Readable | undefined;
@@ -28,6 +28,8 @@ export interface Child {
   /** Its INVOCATION_ID, where it is started as systemd does it. */
   readonly invocation: string | undefined;
   readonly isAlive: boolean;
+  /** Lets the program begin, where it was asked to wait for that. */
+  openGate(): void;
   /** To the process alone. */
   signal(signal: NodeJS.Signals): void;
   /** To its whole group, as a terminal does. */
@@ -37,7 +39,7 @@ export interface Child {
 /** @throws {RouseError} not-started */
 export async function startChild(request: ChildRequest, guardian: Guardian): Promise<Child> {
   const { stdio } = request;
-  const since = performance.now();
+  let since = performance.now();
   const child = tryToSpawn(request);
   const { pid } = child;
   if (pid === undefined) throw startProblem(await errorOf(child), request);
@@ -59,14 +61,23 @@ export async function startChild(request: ChildRequest, guardian: Guardian): Pro
       resolve({ code, signal });
     });
   });
+  const gate = stdio.includes("gate") ? (child.stdio[stdio.indexOf("gate")] as Writable) : undefined;
+  gate?.on("error", () => {}); // It has ended; that is told otherwise.
   return {
     pid,
-    since,
+    get since() {
+      return since;
+    },
     report: stdio.includes("report") ? (child.stdio[stdio.indexOf("report")] as Readable) : undefined,
     exited,
     invocation: request.env.INVOCATION_ID,
     get isAlive() {
       return isAlive;
+    },
+    openGate() {
+      if (!gate) return;
+      since = performance.now();
+      gate.end("!");
     },
     signal: (signal) => send(pid, signal),
     signalGroup: (signal) => isAlive && send(-pid, signal),
@@ -117,7 +128,7 @@ export function ignoresSignal(pid: number, after: number): Problem {
 /** Node throws some of what the system may say, and tells the rest by an event. */
 function tryToSpawn(request: ChildRequest): ChildProcess {
   const { command, cwd, env, stdio } = request;
-  const streams = stdio.map((what) => (what === "report" ? "pipe" : what));
+  const streams = stdio.map((what) => (what === "report" || what === "gate" ? "pipe" : what));
   try {
     return spawn(command[0], command.slice(1), { cwd, env, detached: true, stdio: streams });
   } catch (error) {

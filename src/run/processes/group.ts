@@ -54,4 +54,6 @@ export interface RunProgram {
   readonly drains: boolean;
   /** It tells through a pipe when its first answer goes out (ROUSE_RUN_REPORT). */
   readonly reports: boolean;
+  /** It can be started, and begin later (ROUSE_RUN_GATE). */
+  readonly waits: boolean;
 }

@@ -32,6 +32,8 @@ export interface HandOverRequest {
   readonly notify: Readonly<Record<string, string>>;
   /** The program tells when its first answer goes out, through a pipe that ROUSE_RUN_REPORT names. */
   readonly reports: boolean;
+  /** It is to begin only when it is told to, through a pipe that ROUSE_RUN_GATE names. */
+  readonly isGated?: boolean;
 }
 
 export interface ConnectionRequest {
@@ -50,6 +52,10 @@ export function handOver(request: HandOverRequest): ChildRequest {
   if (request.reports) {
     env.ROUSE_RUN_REPORT = String(stdio.length);
     stdio.push("report");
+  }
+  if (request.isGated) {
+    env.ROUSE_RUN_GATE = String(stdio.length);
+    stdio.push("gate");
   }
   return { command: execution ? executed(command, execution, env) : command, cwd, env, stdio };
 }

@@ -8,8 +8,9 @@ import type { OpenSocket } from "../sockets.ts";
 import { watchAcceptance } from "./acceptance.ts";
 import { type Child, type Exit, endsWithin, ignoresSignal, passOn, startChild } from "./child.ts";
 import type { Group, RunContext } from "./group.ts";
-import { handOver } from "./hand-over.ts";
+import { handOver, type Passed } from "./hand-over.ts";
 import { endLeftovers } from "./leftovers.ts";
+import { createSuccessor } from "./successor.ts";
 
 /** @param onDemand the first connection starts it, and after its end the next one does */
 export function serveByOneProcess(context: RunContext, sockets: readonly OpenSocket[], onDemand: boolean): Group {
@@ -26,19 +27,21 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
   /** Ends in a row without having taken what it was started for. */
   let failures = 0;
 
+  const successor = createSuccessor<Passed>(async () => await launch(true));
+
+  async function launch(isGated: boolean): Promise<Child> {
+    const { command, reports } = context.program();
+    const passed = [...sockets, ...state.stored];
+    const notify = notifyVariables(context);
+    return await startChild(handOver({ ...context, command, passed, notify, reports, isGated }), context.guardian);
+  }
+
   async function start(cause: StartCause, socket?: OpenSocket): Promise<void> {
     const waitingSince = cause === "connection" ? performance.now() : undefined;
-    const program = context.program();
-    const request = handOver({
-      ...context,
-      command: program.command,
-      passed: [...sockets, ...state.stored],
-      notify: notifyVariables(context),
-      reports: program.reports,
-    });
     // One that still answers its last requests may be using it.
     if (draining.size === 0) for (const fd of fds) setNonBlocking(fd, false);
-    const next = await startChild(request, context.guardian);
+    const next = successor.take(state.stored) ?? (await launch(false));
+    next.openGate();
     child = next;
     state.begin(next);
     context.notify?.attach(next, state);
@@ -155,8 +158,13 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
       child = undefined;
       cancelWait();
       failures = 0;
-      if (old) await endOld(old);
+      if (old) {
+        const hasEnded = endOld(old);
+        if (!onDemand && context.program().waits) await successor.prepare(state.stored);
+        await hasEnded;
+      }
       if (isStopping) {
+        successor.discard();
         finishIfOver();
         return;
       }
@@ -169,6 +177,7 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     stop(signal) {
       isStopping = true;
       cancelWait();
+      successor.discard();
       for (const one of [child, ...draining]) {
         if (!one) continue;
         if (signal === "SIGINT") one.signalGroup(signal);
@@ -179,6 +188,7 @@ export function serveByOneProcess(context: RunContext, sockets: readonly OpenSoc
     },
     kill() {
       isStopping = true;
+      successor.discard();
       for (const one of [child, ...draining]) one?.signalGroup("SIGKILL");
       finishIfOver();
     },

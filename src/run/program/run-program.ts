@@ -55,7 +55,10 @@ function serviceProgram(
     const { command, usesRuntime, warnings } = await builder.build();
     // The debugger's port is free for the next one only when this one has ended.
     const drains = usesRuntime && options.inspect === undefined;
-    current = { command: [...command, ...service.args], drains, reports: service.exec === undefined };
+    const isBundled = service.exec === undefined;
+    // A debugger has one port, which the process before still has.
+    const waits = isBundled && options.inspect === undefined;
+    current = { command: [...command, ...service.args], drains, reports: isBundled, waits };
     emit({ event: "built", ms: performance.now() - since, warnings });
   }
 
@@ -111,7 +114,7 @@ function foreignProgram(command: Subject["command"], cwd: string, options: RunOp
   let watcher: Watcher | undefined;
   const since = Date.now();
   return {
-    current: { command: command!, drains: false, reports: false },
+    current: { command: command!, drains: false, reports: false, waits: false },
     prepare: async () => true,
     async watch(session) {
       if (!options.watch) return;

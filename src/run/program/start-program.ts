@@ -3,7 +3,7 @@
  * Node, and so to the program, keeps its name: __filename, require, process.argv[1], what a supervisor, node:cluster and
  * fork start again. Bundled on its own; never in an executable.
  */
-import { readFileSync } from "node:fs";
+import { closeSync, readFileSync, readSync } from "node:fs";
 import Module from "node:module";
 import { extname } from "node:path";
 import { isMainThread } from "node:worker_threads";
@@ -25,7 +25,8 @@ interface CompiledModule {
 }
 
 const inner = Module as unknown as InnerModule;
-const fd = takeReport(process.env);
+waitAtGate(take("ROUSE_RUN_GATE"));
+const fd = take("ROUSE_RUN_REPORT");
 // Others that Node starts with the same options: the program's own worker threads, and what it forks.
 if (isMainThread && process.argv[1] === ROUSE_ENTRY) {
   if (fd !== undefined) reportFirstByte(fd);
@@ -36,10 +37,17 @@ if (isMainThread && process.argv[1] === ROUSE_ENTRY) {
 // --- internal ---
 
 /** So that no child of the program takes the descriptor's number for its own. */
-function takeReport(env: NodeJS.ProcessEnv): number | undefined {
-  const text = env.ROUSE_RUN_REPORT;
-  Reflect.deleteProperty(env, "ROUSE_RUN_REPORT");
+function take(variable: string): number | undefined {
+  const text = process.env[variable];
+  Reflect.deleteProperty(process.env, variable);
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+/** The process before has not ended yet: Node is up, and nothing of the program has run. Without a launcher nothing will. */
+function waitAtGate(gate: number | undefined): void {
+  if (gate === undefined) return;
+  if (readSync(gate, Buffer.alloc(1)) === 0) process.exit();
+  closeSync(gate);
 }
 
 function runBundle(): void {
