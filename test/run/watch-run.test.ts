@@ -114,6 +114,40 @@ describe("rouse run --watch", () => {
     assert.ok(!run.events.some(({ event }) => event === "warning"));
   });
 
+  it("begins with nothing of the new program before the old one has ended", async (t) => {
+    const slowly = (version: string): string =>
+      server(
+        version,
+        `console.log("${version} begins");
+process.once("exit", () => {
+  for (const end = Date.now() + 400; Date.now() < end; );
+  console.log("${version} ends");
+});`,
+      );
+    const { run, port, write } = await watched(t, slowly("one"));
+    await answers(port, "one");
+    write(slowly("two"));
+    await answers(port, "two");
+    assert.deepEqual(run.stderr.match(/^\w+ (begins|ends)$/gm), ["one begins", "one ends", "two begins"]);
+  });
+
+  it("hands on what the old program stores when it is about to end", async (t) => {
+    const lines = (version: string): string =>
+      server(
+        version,
+        `import net from "node:net";
+const activation = activate({ fallback: { http: 8080 } });
+console.log("${version} kept", [...activation].filter(({ name }) => name === "kept").length);
+const other = net.createServer().listen(0, "127.0.0.1");
+activation.signal.addEventListener("abort", () => activation.store("kept", (other as unknown as { _handle: { fd: number } })._handle.fd).then(() => other.close()));`,
+      );
+    const { run, port, write } = await watched(t, lines("one"));
+    await answers(port, "one");
+    write(lines("two"));
+    await answers(port, "two");
+    assert.match(run.stderr, /^one kept 0$[^]*^two kept 1$/m);
+  });
+
   it("builds again for a file that is only imported, also when it was missing", async (t) => {
     const { run, port, folder, write } = await watched(t, server("one", `import { more } from "./more.ts"; more();`));
     await run.event("build-failed");
