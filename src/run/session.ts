@@ -5,14 +5,7 @@ import { serveByProcessPerConnection } from "./processes/process-per-connection.
 import type { OpenSocket } from "./sockets.ts";
 
 /** All that serves in a run: its groups, from the first start to the last end. */
-export interface Session {
-  /** @throws {RouseError} not-started */
-  begin(): Promise<void>;
-  restart(files: readonly string[]): Promise<void>;
-  signal(signal: NodeJS.Signals): void;
-  stop(signal: NodeJS.Signals): void;
-  kill(): void;
-  readonly pids: readonly number[];
+export interface Session extends Omit<Group, "sockets" | "ended"> {
   /** How the program has ended: the one that serves, where there is one that was started at once; else the last one. */
   readonly ended: Promise<Exit>;
 }

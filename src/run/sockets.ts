@@ -1,4 +1,4 @@
-import type { Address, Limits } from "../service.ts";
+import type { Address, Limits, ServiceSocket } from "../service.ts";
 
 export type { Limits } from "../service.ts";
 
@@ -6,22 +6,9 @@ export type { Limits } from "../service.ts";
 export type HandOver = "systemd" | "launchd" | "inetd" | "fd" | "bind";
 
 /** A socket to open: of the definition, or asked for on the command line. */
-export interface WantedSocket {
-  readonly name: string;
+export interface WantedSocket extends Omit<ServiceSocket, "listen" | "adopt"> {
   /** At least one. */
   readonly listen: readonly WantedAddress[];
-  readonly backlog: number | undefined;
-  readonly noDelay: boolean;
-  readonly freeBind: boolean | undefined;
-  /** Octal, for example "0660". Only for unix sockets. */
-  readonly mode: string | undefined;
-  /** Only for unix sockets. */
-  readonly group: string | undefined;
-  /** The program runs without it too. */
-  readonly optional: boolean;
-  /** "connection": one process per connection; the launcher accepts. */
-  readonly accept: "connection" | undefined;
-  readonly limits: Limits;
   /** What a URL of it begins with: said by systemfd's types, else guessed from name and port. */
   readonly scheme: "http" | "https" | undefined;
 }
