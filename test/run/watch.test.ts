@@ -78,6 +78,21 @@ test("what changes before the folders are read is told too", async (t) => {
   assert.deepEqual(await seen.next(), ["a.ts"]);
 });
 
+test("what is written just when the watching begins is told, whichever moment that is", async (t) => {
+  const { at } = await project(t);
+  for (let delay = 0; delay < 30; delay++) {
+    const seen = see(t, (onChange) => watchFiles([at("src/a.ts"), at("src/b.ts")], onChange));
+    await sleep(delay);
+    writeFileSync(at("src/a.ts"), `after ${delay} ms`);
+    assert.deepEqual(
+      await Promise.race([seen.next(), sleep(5000, ["nothing"], { ref: false })]),
+      ["a.ts"],
+      `${delay} ms`,
+    );
+    await seen.watcher.close();
+  }
+});
+
 test("an editor that renames a new file into place, again and again", async (t) => {
   const { at } = await project(t);
   const seen = see(t, (tell) => watchFiles([at("src/a.ts")], tell));

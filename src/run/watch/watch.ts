@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, sep } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import { RouseError } from "../../problem.ts";
 import { batch } from "./batch.ts";
+import { createSecondLook } from "./second-look.ts";
 
 /** Tells of changes until it is closed. */
 export interface Watcher {
@@ -44,6 +45,8 @@ export function watchFiles(
     onChange(paths);
   });
 
+  const later = createSecondLook((path) => changes.add(path));
+
   /** The folders are watched, and not the files, which editors replace by others. */
   function follow(since: number): void {
     const folders = new Set<string>();
@@ -76,7 +79,9 @@ export function watchFiles(
     started.on("all", (event, path, stats) => {
       if (!isWanted(path)) return;
       const known = Math.max(wanted.get(path) ?? 0, watched.get(dirname(path))?.since ?? 0);
-      if (!isFound(event, stats, known)) changes.add(path);
+      if (isFound(event, stats, known)) return;
+      later.saw(path);
+      changes.add(path);
     });
     started.on("error", (error) => onError(error as NodeJS.ErrnoException));
     return started;
@@ -86,11 +91,13 @@ export function watchFiles(
     update(files, since = Date.now()) {
       const before = wanted;
       wanted = new Map(files.map((path) => [path, before.get(path) ?? since]));
+      later.expect(files);
       follow(since);
       // Those of a folder that is watched already were passed over when it was read.
       watcher?.add(files.filter((path) => !before.has(path) && existsSync(path) && !statSync(path).isDirectory()));
     },
     async close() {
+      later.stop();
       changes.stop();
       await watcher?.close();
     },
