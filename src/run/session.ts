@@ -26,10 +26,10 @@ export function createSession(context: RunContext, sockets: readonly OpenSocket[
       hasBegun = true;
       for (const group of groups) if (!isStopping) await group.begin();
     },
-    async restart(files) {
+    async restart() {
       if (isStopping) return;
       if (!hasBegun) await this.begin();
-      else await Promise.all(groups.map((group) => group.restart(files)));
+      else await Promise.all(groups.map((group) => group.restart()));
     },
     signal(signal) {
       for (const group of groups) group.signal(signal);

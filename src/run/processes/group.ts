@@ -12,7 +12,7 @@ export interface Group {
   /** Starts the first process, or waits for the first connection. @throws {RouseError} not-started */
   begin(): Promise<void>;
   /** The program has changed: processes that serve many connections give way to new ones. */
-  restart(files: readonly string[]): Promise<void>;
+  restart(): Promise<void>;
   /** Passed on, and nothing else. */
   signal(signal: NodeJS.Signals): void;
   /** Nothing is started any more; what runs is asked to end by this signal, and killed when its time is over. */

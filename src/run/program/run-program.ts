@@ -95,7 +95,7 @@ function serviceProgram(
           emit({ event: "warning", problem: definitionChanged });
         const isBuilt = await rebuild(session.pids.length > 0);
         watcher.update(builder.files(), builtFrom);
-        if (isBuilt) await session.restart(files);
+        if (isBuilt) await session.restart();
       }, fault.reject);
       const watching = { since: builtFrom, ...mayMiss(options) };
       const watcher = watchFiles(builder.files(), changed, watching);
@@ -124,7 +124,7 @@ function foreignProgram(command: Subject["command"], cwd: string, options: RunOp
         paths,
         oneAtATime(async (files) => {
           options.emit({ event: "changed", files });
-          await session.restart(files);
+          await session.restart();
         }, fault.reject),
         { since, ...mayMiss(options) },
       );
