@@ -27,7 +27,7 @@ export function createDescriptorStore(): DescriptorStore {
   return {
     get kept() {
       keepOnly(({ fd, isWatched }) => !isWatched || !hasHungUp(fd));
-      return entries.map(({ name, fd }) => ({ name, fd }));
+      return [...entries]; // The same objects each time: by them it is seen whether anything has changed.
     },
     add(fds, { FDNAME: asked, FDPOLL }) {
       const name = asked !== undefined && isName(asked) ? asked : STORED;

@@ -16,7 +16,6 @@ export interface ServiceState {
   receive(notification: Notification): void;
   /** The main process has ended; where the service is not to be started again, what it has stored goes. */
   end(discard: boolean): void;
-  readonly isReady: boolean;
   /** Milliseconds for which a process has asked (EXTEND_TIMEOUT_USEC=) and that are still left, where it did so since then. */
   extension(pid: number, since: number): number;
 }
@@ -42,9 +41,6 @@ export function createServiceState(watchdog: number | undefined, emit: (event: R
   return {
     get stored() {
       return store.kept;
-    },
-    get isReady() {
-      return ready;
     },
     begin(next) {
       child = next;
