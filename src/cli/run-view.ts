@@ -136,7 +136,7 @@ function personView(write: (text: string) => void, flags: { quiet?: boolean; ver
 const MOST = 1000;
 
 const ENDING: ReadonlySet<string> = new Set(["SIGINT", "SIGTERM", "SIGQUIT"]);
-const causes = { start: "", connection: " by a connection", change: " by a change", retry: " again" } as const;
+const causes = { start: "", connection: " by a connection", change: " by a change" } as const;
 
 const isFailure = ({ code, isIgnored }: ExitedEvent): boolean => code !== 0 && !isIgnored;
 

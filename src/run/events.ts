@@ -24,7 +24,7 @@ export type RunEvent =
   | { readonly event: "warning"; readonly problem: Problem };
 
 /** Why a process was started. */
-export type StartCause = "start" | "connection" | "change" | "retry";
+export type StartCause = "start" | "connection" | "change";
 
 export interface ShownSocket extends Pick<OpenSocket, "name" | "url" | "address" | "insteadOf" | "type"> {
   /** The descriptor that the program finds it on; none where it is told otherwise (bind). */
